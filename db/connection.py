@@ -1,0 +1,126 @@
+"""Held connections: one a sandbox and login, opened at first use, lent to one transaction at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import asyncpg
+
+from db.errors import LandlordError, Unavailable
+from db.session import Session
+
+
+class Role(StrEnum):
+    TENANT = "tenant"
+    OPERATOR = "operator"
+    WORKER = "worker"
+
+
+# Constant, in one message of the simple protocol, so that nothing an earlier client planted can run before it.
+_BEGIN = "begin; select app.clean()"
+_GONE = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError, OSError, TimeoutError)
+_UNCLEAN = "LL001"
+# An idle connection is looked at again after this long: a firewall may have dropped it without a word.
+_STALE_SECONDS = 300
+
+
+@dataclass
+class _Held:
+    connection: asyncpg.Connection
+    loop: asyncio.AbstractEventLoop
+    used: float
+
+
+@dataclass
+class Connections:
+    """`urls` says how each login connects. `most` is 1 in a Lambda sandbox, which serves one invocation at a time.
+
+    `pooled` is for a transaction-mode pooler in between: nothing may be prepared by name then.
+    """
+
+    urls: Mapping[Role, str]
+    most: int = 1
+    pooled: bool = False
+    _idle: dict[Role, list[_Held]] = field(default_factory=dict)
+    _lent: dict[Role, asyncio.Semaphore] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def transaction(self, role: Role) -> AsyncIterator[Session]:
+        """A session inside `begin` and `commit`; rolled back if its block raises.
+
+        A refusal of ours leaves the connection as good as it was; after anything else, a cancelled task included, it is
+        closed and never used again. Raises Unavailable if no connection can be had.
+        """
+        async with self._lent.setdefault(role, asyncio.Semaphore(self.most)):
+            held = await self._begin(role)
+            try:
+                yield Session(held.connection)
+                await held.connection.execute("commit")
+            except LandlordError:
+                await self._rollback(held)
+                self._keep(role, held)
+                raise
+            except BaseException:
+                held.connection.terminate()
+                raise
+            self._keep(role, held)
+
+    async def close(self) -> None:
+        """Close what is held, as before a snapshot or at the end."""
+        for kept in self._idle.values():
+            while kept:
+                kept.pop().connection.terminate()
+
+    async def _begin(self, role: Role) -> _Held:
+        """Only this may be tried again: nothing has happened yet, and a frozen sandbox's connection may be dead."""
+        for last in (False, True):
+            held = await self._take(role)
+            try:
+                await held.connection.execute(_BEGIN, timeout=1)
+            except asyncpg.PostgresError as error:
+                held.connection.terminate()
+                if last or not (isinstance(error, _GONE) or error.sqlstate == _UNCLEAN):
+                    raise Unavailable(f"begin failed: {type(error).__name__}") from error
+            except _GONE as error:
+                held.connection.terminate()
+                if last:
+                    raise Unavailable(f"begin failed: {type(error).__name__}") from error
+            except BaseException:
+                held.connection.terminate()
+                raise
+            else:
+                return held
+        raise AssertionError("the second try returns or raises")
+
+    async def _take(self, role: Role) -> _Held:
+        kept = self._idle.setdefault(role, [])
+        loop = asyncio.get_running_loop()
+        while kept:
+            held = kept.pop()
+            if held.loop is loop and not held.connection.is_closed() and time.monotonic() - held.used < _STALE_SECONDS:
+                return held
+            held.connection.terminate()
+        try:
+            connection = await asyncpg.connect(
+                self.urls[role], timeout=5, command_timeout=60, statement_cache_size=0 if self.pooled else 256
+            )
+        except (*_GONE, asyncpg.PostgresError) as error:
+            raise Unavailable(f"connect failed: {type(error).__name__}") from error
+        return _Held(connection, loop, time.monotonic())
+
+    def _keep(self, role: Role, held: _Held) -> None:
+        if not held.connection.is_closed():
+            held.used = time.monotonic()
+            self._idle[role].append(held)
+
+    async def _rollback(self, held: _Held) -> None:
+        with contextlib.suppress(*_GONE):
+            await held.connection.execute("rollback")
+            return
+        held.connection.terminate()

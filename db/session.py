@@ -1,0 +1,125 @@
+"""One transaction on one connection: the only way a question reaches the database."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import asyncpg
+import orjson
+
+from db.errors import NotFound, TimedOut, Unauthenticated
+
+Row = TypeVar("Row")
+
+# raised by sql/migrations: see `app.open`
+_CREDENTIALS_ENDED = "LL004"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What `app.open` says of the caller: whether its customer is suspended."""
+
+    suspended: bool
+
+
+class Session:
+    """A transaction. Calls queue on a lock, since a connection takes one at a time.
+
+    SQL texts are constants; values are always $n. `statements` counts what was asked so far.
+    """
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+        self._lock = asyncio.Lock()
+        self.statements = 0
+
+    async def open(
+        self, token: str, *, facts: dict[str, Any], event: dict[str, Any] | None, read_only: bool
+    ) -> Opened:
+        """Say for whom this transaction speaks, write its event, then make it read-only if asked.
+
+        `token` is signed by `auth.contexts`; `facts` are {"key", "session", "epoch"}. Raises Unauthenticated where the
+        key, session or customer no longer works.
+        """
+        try:
+            answer = await self.value(
+                "select app.open($1, $2, $3, $4)",
+                token,
+                orjson.dumps(facts).decode(),
+                orjson.dumps(event).decode() if event is not None else None,
+                read_only,
+            )
+        except asyncpg.PostgresError as error:
+            if error.sqlstate == _CREDENTIALS_ENDED:
+                raise Unauthenticated("the database says that these credentials ended") from error
+            raise
+        return Opened(suspended=orjson.loads(answer)["status"] == "suspended")
+
+    async def all(self, row: Callable[..., Row], sql: str, *args: Any) -> list[Row]:
+        return [row(*record) for record in await self._fetch(sql, args)]
+
+    async def first(self, row: Callable[..., Row], sql: str, *args: Any) -> Row | None:
+        records = await self._fetch(sql, args)
+        return row(*records[0]) if records else None
+
+    async def one(self, row: Callable[..., Row], sql: str, *args: Any, what: str) -> Row:
+        """The first row. Raises NotFound(what) if there is none."""
+        found = await self.first(row, sql, *args)
+        if found is None:
+            raise NotFound(what)
+        return found
+
+    async def value(self, sql: str, *args: Any) -> Any:
+        """The first column of the first row, or None."""
+        records = await self._fetch(sql, args)
+        return records[0][0] if records else None
+
+    async def values(self, sql: str, *args: Any) -> list[Any]:
+        """The first column of every row."""
+        return [record[0] for record in await self._fetch(sql, args)]
+
+    async def execute(self, sql: str, *args: Any) -> int:
+        """How many rows it touched."""
+        async with self._lock:
+            self.statements += 1
+            try:
+                tag = await self._connection.execute(sql, *args)
+            except asyncpg.QueryCanceledError as error:
+                raise TimedOut() from error
+        count = tag.rpartition(" ")[2]
+        return int(count) if count.isdigit() else 0
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """Undo what happens inside if it raises, and nothing else."""
+        await self._control("savepoint step")
+        try:
+            yield
+        except BaseException:
+            await self._control("rollback to savepoint step; release savepoint step")
+            raise
+        await self._control("release savepoint step")
+
+    async def _control(self, constant: str) -> None:
+        async with self._lock:
+            await self._connection.execute(constant)
+
+    async def _fetch(self, sql: str, args: tuple[Any, ...]) -> list[Any]:
+        async with self._lock:
+            self.statements += 1
+            try:
+                records: list[Any] = await self._connection.fetch(sql, *args)
+            except asyncpg.QueryCanceledError as error:
+                raise TimedOut() from error
+        return records
+
+
+@lru_cache(maxsize=None)
+def columns(row: type, prefix: str = "") -> str:
+    """The select list of a row type: its fields in their order. A field's metadata may say another `sql` text."""
+    return ", ".join(field.metadata.get("sql", prefix + field.name) for field in fields(row))
