@@ -1,0 +1,56 @@
+"""The caller of one operation: a customer's key or an operator's, in person or through a session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from auth.scopes import OPERATOR_ONLY, Scope, expand
+from db.errors import Forbidden
+
+
+class CallerKind(StrEnum):
+    TENANT = "tenant"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionToken:
+    """`jti` is what `revokeSession` ends."""
+
+    jti: UUID
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """`scopes` as granted to the key, not expanded; `session` is None when the request carried the key itself.
+
+    `epoch` is the customer's as it stood when the key was read, and 0 for an operator.
+    """
+
+    kind: CallerKind
+    customer_id: UUID | None
+    key_id: UUID
+    name: str
+    scopes: frozenset[str]
+    epoch: int
+    session: SessionToken | None = None
+    _held: frozenset[Scope] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if (self.kind is CallerKind.OPERATOR) != (self.customer_id is None):
+            raise ValueError("a tenant has a customer, an operator has none")
+        # an operators' scope on a customer's key is refused when the key is made; were one there, it opens nothing
+        granted = self.scopes if self.kind is CallerKind.OPERATOR else self.scopes - OPERATOR_ONLY
+        object.__setattr__(self, "_held", expand(granted))
+
+    def may(self, scope: Scope) -> bool:
+        return scope in self._held
+
+    def require(self, scope: Scope) -> None:
+        """Raises Forbidden, which names the scope, unless the caller has it."""
+        if scope not in self._held:
+            raise Forbidden(scope)

@@ -1,0 +1,423 @@
+"""Session tokens: ours verify, and everything else is refused in one and the same way.
+
+Tokens are put together here by hand, so that what signs them is not what is tested. Each bad one differs in one thing
+from a good one, and the log's reason says that it was refused for that thing.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import hmac
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import jwt
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from auth.caller import Caller, CallerKind, SessionToken
+from auth.sessions import Claims, SigningKeys, issue, verify
+from db.errors import Unauthenticated
+
+NOW = datetime(2026, 11, 22, 12, 0, 0, 250_000, tzinfo=UTC)
+T = int(NOW.timestamp())
+DAY = 86_400
+SECRET, OLDER, STRANGERS = b"s" * 32, b"o" * 32, b"x" * 32
+KEYS = SigningKeys({"k2": SECRET, "k1": OLDER}, current="k2", issuer="https://api.landlord.test", audience="landlord")
+
+KEY_ID = UUID("01932b6e-0000-7000-8000-000000000001")
+CUSTOMER = UUID("01932b6e-0000-7000-8000-000000000002")
+JTI = UUID("01932b6e-0000-4000-8000-000000000003")
+TENANT = Caller(CallerKind.TENANT, CUSTOMER, KEY_ID, "ci bot \u00fc", frozenset({"read", "tickets:write"}), 7)
+OPERATOR = Caller(CallerKind.OPERATOR, None, KEY_ID, "staff", frozenset({"operator"}), 0)
+
+HEADER: dict[str, Any] = {"alg": "HS256", "kid": "k2", "typ": "landlord-session+jwt"}
+PAYLOAD: dict[str, Any] = {
+    "iss": "https://api.landlord.test",
+    "aud": "landlord",
+    "sub": str(KEY_ID),
+    "name": "ci bot \u00fc",
+    "iat": T,
+    "nbf": T,
+    "exp": T + DAY,
+    "jti": str(JTI),
+    "customer": str(CUSTOMER),
+    "scopes": ["read", "tickets:write"],
+    "epoch": 7,
+}
+GOOD = Claims(
+    key_id=KEY_ID,
+    customer_id=CUSTOMER,
+    name="ci bot \u00fc",
+    scopes=frozenset({"read", "tickets:write"}),
+    epoch=7,
+    jti=JTI,
+    issued_at=datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC),
+    expires_at=datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC),
+)
+
+
+def part(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+def parts(token: str) -> list[Any]:
+    return [json.loads(base64.urlsafe_b64decode(piece + "=" * (-len(piece) % 4))) for piece in token.split(".")[:2]]
+
+
+def sealed(header: bytes, payload: bytes, secret: bytes = SECRET, digest: str = "sha256") -> str:
+    text = f"{part(header)}.{part(payload)}"
+    return f"{text}.{part(hmac.digest(secret, text.encode(), digest))}"
+
+
+def token(header: dict[str, Any], payload: Any, secret: bytes = SECRET, digest: str = "sha256") -> str:
+    return sealed(json.dumps(header).encode(), json.dumps(payload).encode(), secret, digest)
+
+
+def headed(**changes: Any) -> str:
+    return token(HEADER | changes, PAYLOAD)
+
+
+def claiming(**changes: Any) -> str:
+    return token(HEADER, PAYLOAD | changes)
+
+
+def without(mapping: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in mapping.items() if key != name}
+
+
+def raw(claim: str, json_text: str) -> str:
+    """A good token but for one claim, whose JSON is given as text."""
+    text = json.dumps(PAYLOAD | {claim: "HERE"}).replace('"HERE"', json_text)
+    return sealed(json.dumps(HEADER).encode(), text.encode())
+
+
+GOOD_TOKEN = token(HEADER, PAYLOAD)
+HEAD, BODY, SEAL = GOOD_TOKEN.split(".")
+
+BAD: dict[str, tuple[str, str]] = {
+    # the form
+    "empty": ("", "form"),
+    "one part": ("abc", "form"),
+    "two parts": (f"{HEAD}.{BODY}", "form"),
+    "four parts": (f"{GOOD_TOKEN}.{SEAL}", "form"),
+    "five parts, as an encrypted one": (f"{HEAD}..{BODY}.{BODY}.{SEAL}", "form"),
+    "no seal": (f"{HEAD}.{BODY}.", "form"),
+    "seal cut short": (GOOD_TOKEN[:-3], "InvalidSignatureError"),
+    "padded": (GOOD_TOKEN + "=", "form"),
+    "a space behind it": (GOOD_TOKEN + " ", "form"),
+    "not ASCII": (GOOD_TOKEN[:-1] + "\u00e9", "form"),
+    "a lone surrogate": ("\ud800", "form"),
+    "a line break behind it": (GOOD_TOKEN + "\n", "form"),
+    "huge, well signed": (claiming(name="n" * 7000), "form"),
+    "nested too deep, well signed": (raw("customer", "[" * 2500 + "]" * 2500), "DecodeError"),
+    "header no JSON": (sealed(b"{", json.dumps(PAYLOAD).encode()), "DecodeError"),
+    "header a list": (sealed(b"[]", json.dumps(PAYLOAD).encode()), "DecodeError"),
+    "header not UTF-8": (sealed(b"\xff\xfe\xfd", json.dumps(PAYLOAD).encode()), "DecodeError"),
+    "payload no JSON": (sealed(json.dumps(HEADER).encode(), b"{'a': 1}"), "DecodeError"),
+    "payload a list": (token(HEADER, [PAYLOAD]), "DecodeError"),
+    "payload null": (token(HEADER, None), "DecodeError"),
+    "nested: a token as payload": (sealed(json.dumps(HEADER).encode(), GOOD_TOKEN.encode()), "DecodeError"),
+    "nested: a token as JSON string": (token(HEADER, GOOD_TOKEN), "DecodeError"),
+    "nested, and says so": (token(HEADER | {"cty": "JWT"}, GOOD_TOKEN), "header"),
+    # who signed it, and how
+    "payload exchanged": (f"{HEAD}.{claiming(customer=None).split('.')[1]}.{SEAL}", "InvalidSignatureError"),
+    "signed by a stranger": (token(HEADER, PAYLOAD, STRANGERS), "InvalidSignatureError"),
+    "signed with another kid's key": (token(HEADER, PAYLOAD, OLDER), "InvalidSignatureError"),
+    "signed with an empty key": (token(HEADER, PAYLOAD, b""), "InvalidSignatureError"),
+    "alg none, unsigned": (headed(alg="none").rsplit(".", 1)[0] + ".", "form"),
+    "alg none, signed": (headed(alg="none"), "InvalidAlgorithmError"),
+    "alg None": (headed(alg="None"), "InvalidAlgorithmError"),
+    "alg in small letters": (headed(alg="hs256"), "InvalidAlgorithmError"),
+    "alg empty": (headed(alg=""), "InvalidAlgorithmError"),
+    "alg null": (headed(alg=None), "InvalidAlgorithmError"),
+    "alg a list": (headed(alg=["HS256"]), "InvalidAlgorithmError"),
+    "alg missing": (token(without(HEADER, "alg"), PAYLOAD), "header"),
+    "alg HS384, rightly signed": (token(HEADER | {"alg": "HS384"}, PAYLOAD, digest="sha384"), "InvalidAlgorithmError"),
+    "alg HS512, rightly signed": (token(HEADER | {"alg": "HS512"}, PAYLOAD, digest="sha512"), "InvalidAlgorithmError"),
+    "alg RS256": (headed(alg="RS256"), "InvalidAlgorithmError"),
+    "alg ES256": (headed(alg="ES256"), "InvalidAlgorithmError"),
+    "signed with SHA-512 under HS256": (token(HEADER, PAYLOAD, digest="sha512"), "InvalidSignatureError"),
+    "kid unknown": (headed(kid="k3"), "kid"),
+    "kid missing": (token(without(HEADER, "kid"), PAYLOAD), "header"),
+    "kid null": (headed(kid=None), "InvalidTokenError"),
+    "kid a number": (headed(kid=2), "InvalidTokenError"),
+    "kid a list": (headed(kid=["k2"]), "InvalidTokenError"),
+    "kid a path": (headed(kid="../../dev/null"), "kid"),
+    "typ JWT": (headed(typ="JWT"), "header"),
+    "typ another of ours": (headed(typ="landlord-edge+jwt"), "header"),
+    "typ in capitals": (headed(typ="LANDLORD-SESSION+JWT"), "header"),
+    "typ missing": (token(without(HEADER, "typ"), PAYLOAD), "header"),
+    "typ null": (headed(typ=None), "header"),
+    "crit, unknown": (headed(crit=["exp"]), "InvalidTokenError"),
+    "crit, empty": (headed(crit=[]), "InvalidTokenError"),
+    "crit, no list": (headed(crit="b64"), "InvalidTokenError"),
+    "crit, known": (headed(crit=["b64"], b64=True), "header"),
+    "payload detached": (f"{part(json.dumps(HEADER | {'crit': ['b64'], 'b64': False}).encode())}..{SEAL}", "form"),
+    "payload said to be detached": (headed(crit=["b64"], b64=False), "DecodeError"),
+    "brings its own key": (headed(jwk={"kty": "oct", "k": part(STRANGERS)}), "header"),
+    "names where its key is": (headed(jku="https://example.com/keys"), "header"),
+    # for whom
+    "other issuer": (claiming(iss="https://api.example.com"), "InvalidIssuerError"),
+    "issuer a list": (claiming(iss=["https://api.landlord.test"]), "InvalidIssuerError"),
+    "other audience": (claiming(aud="landlord-edge"), "InvalidAudienceError"),
+    "audience one of two": (claiming(aud=["landlord", "other"]), "InvalidAudienceError"),
+    "audience a list of one": (claiming(aud=["landlord"]), "InvalidAudienceError"),
+    "audience an object": (claiming(aud={"landlord": 1}), "InvalidAudienceError"),
+    # when
+    "expired": (claiming(iat=T - DAY - 5, nbf=T - DAY - 5, exp=T - 5), "expired"),
+    "expired long ago": (claiming(iat=0, nbf=0, exp=3600), "expired"),
+    "issued in the future": (claiming(iat=T + 6, nbf=T, exp=T + 60), "not yet valid"),
+    "not yet valid": (claiming(nbf=T + 6), "not yet valid"),
+    "good for a second more than a day": (claiming(exp=T + DAY + 1), "lifetime"),
+    "good for ten years": (claiming(exp=T + 3650 * DAY), "lifetime"),
+    "good for ten years, issued long ago": (claiming(iat=T - 3650 * DAY, nbf=T - 3650 * DAY), "lifetime"),
+    "ends as it begins": (claiming(exp=T), "lifetime"),
+    "ends before it begins": (claiming(exp=T - 1), "lifetime"),
+    "exp beyond a bigint": (claiming(exp=10**400), "exp"),
+    "exp of 5,000 digits": (raw("exp", "9" * 5000), "DecodeError"),
+    "exp a string": (claiming(exp=str(T + 60)), "exp"),
+    "exp a float": (claiming(exp=T + 60.0), "exp"),
+    "exp infinite": (raw("exp", "Infinity"), "exp"),
+    "exp no number": (raw("exp", "NaN"), "exp"),
+    "exp true": (claiming(iat=0, nbf=0, exp=True), "exp"),
+    "exp a list": (claiming(exp=[T + 60]), "exp"),
+    "iat a string": (claiming(iat=str(T)), "iat"),
+    "iat a float": (claiming(iat=float(T)), "iat"),
+    "iat false": (claiming(iat=False), "iat"),
+    "iat negative": (claiming(iat=-1), "iat"),
+    "nbf a string": (claiming(nbf=str(T)), "nbf"),
+    "nbf a float": (claiming(nbf=float(T)), "nbf"),
+    "nbf true": (claiming(nbf=True), "nbf"),
+    # what else it says
+    "sub a number": (claiming(sub=1), "InvalidSubjectError"),
+    "sub no UUID": (claiming(sub="key_01jd8x"), "sub"),
+    "sub in braces": (claiming(sub=f"{{{KEY_ID}}}"), "sub"),
+    "sub in capitals": (claiming(sub=str(KEY_ID).upper()), "sub"),
+    "jti a number": (claiming(jti=7), "InvalidJTIError"),
+    "jti no UUID": (claiming(jti="7"), "jti"),
+    "customer missing": (token(HEADER, without(PAYLOAD, "customer")), "customer"),
+    "customer empty": (claiming(customer=""), "customer"),
+    "customer false": (claiming(customer=False), "customer"),
+    "customer a list": (claiming(customer=[str(CUSTOMER)]), "customer"),
+    "name a number": (claiming(name=1), "name"),
+    "scopes a string": (claiming(scopes="read write"), "scopes"),
+    "scopes an object": (claiming(scopes={"read": True}), "scopes"),
+    "scopes empty": (claiming(scopes=[]), "scopes"),
+    "scopes of numbers": (claiming(scopes=["read", 1]), "scopes"),
+    "scopes of lists": (claiming(scopes=[["read"]]), "scopes"),
+    "epoch a string": (claiming(epoch="7"), "epoch"),
+    "epoch a float": (claiming(epoch=7.0), "epoch"),
+    "epoch true": (claiming(epoch=True), "epoch"),
+    "epoch negative": (claiming(epoch=-1), "epoch"),
+    "epoch beyond a bigint": (claiming(epoch=2**63), "epoch"),
+}
+REQUIRED = sorted(set(PAYLOAD) - {"customer"})  # which may be null, and is in the table
+BAD |= {f"{claim} missing": (token(HEADER, without(PAYLOAD, claim)), "MissingRequiredClaimError") for claim in REQUIRED}
+BAD |= {f"{claim} null": (claiming(**{claim: None}), "MissingRequiredClaimError") for claim in REQUIRED}
+
+
+def refusal(text: str, keys: SigningKeys = KEYS, now: datetime = NOW) -> Unauthenticated:
+    with pytest.raises(Unauthenticated) as refused:
+        verify(keys, text, now)
+    return refused.value
+
+
+def test_a_token_of_ours_says_who_asks() -> None:
+    assert verify(KEYS, GOOD_TOKEN, NOW) == GOOD
+
+
+def test_an_operators_token_has_no_customer() -> None:
+    claims = verify(KEYS, claiming(customer=None, epoch=0), NOW)
+    assert claims.customer_id is None
+    assert claims.caller().kind is CallerKind.OPERATOR
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_token_is_refused_for_what_is_bad_in_it_and_the_caller_is_told_nothing_of_it(name: str) -> None:
+    text, reason = BAD[name]
+    refused = refusal(text)
+    assert type(refused) is Unauthenticated
+    assert str(refused) == str(Unauthenticated("any"))
+    assert refused.reason == f"session token: {reason}"
+
+
+def test_the_table_covers_every_claim_and_every_header_field() -> None:
+    for claim in REQUIRED:
+        assert f"{claim} missing" in BAD
+    for field in HEADER:
+        assert f"{field} missing" in BAD
+
+
+@given(st.text(max_size=300))
+@example("." * 8192)
+@example("..")
+@example("Bearer " + GOOD_TOKEN)
+def test_no_text_raises_anything_but_the_refusal(text: str) -> None:
+    refusal(text)
+
+
+@given(st.integers(0, len(GOOD_TOKEN) - 1), st.characters())
+def test_any_one_changed_character_of_a_good_token_is_refused(place: int, character: str) -> None:
+    if GOOD_TOKEN[place] != character:
+        refusal(GOOD_TOKEN[:place] + character + GOOD_TOKEN[place + 1 :])
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.sampled_from(sorted(PAYLOAD)), json_values)
+def test_no_well_signed_claim_raises_anything_but_the_refusal(claim: str, value: object) -> None:
+    with contextlib.suppress(Unauthenticated):
+        verify(KEYS, claiming(**{claim: value}), NOW)
+
+
+@given(st.sampled_from([*HEADER, "crit", "b64", "x"]), json_values)
+def test_no_header_raises_anything_but_the_refusal(field: str, value: object) -> None:
+    with contextlib.suppress(Unauthenticated):
+        verify(KEYS, headed(**{field: value}), NOW)
+
+
+def test_clocks_may_differ_by_five_seconds() -> None:
+    late = claiming(iat=T - 60, nbf=T - 60, exp=T - 4)
+    assert verify(KEYS, late, NOW).expires_at == datetime(2026, 11, 22, 11, 59, 56, tzinfo=UTC)
+    assert refusal(late, now=NOW + timedelta(seconds=1)).reason == "session token: expired"
+    early = claiming(iat=T + 5, nbf=T + 5, exp=T + 60)
+    assert verify(KEYS, early, NOW).issued_at == datetime(2026, 11, 22, 12, 0, 5, tzinfo=UTC)
+    assert refusal(early, now=NOW - timedelta(seconds=1)).reason == "session token: not yet valid"
+
+
+def test_only_the_instant_given_counts_not_the_machines_clock() -> None:
+    for year in (1999, 2199):
+        then = datetime(year, 1, 1, tzinfo=UTC)
+        text, claims = issue(KEYS, TENANT, key_expires_at=None, now=then)
+        assert verify(KEYS, text, then) == claims
+        assert refusal(text).reason == ("session token: expired" if year == 1999 else "session token: not yet valid")
+
+
+def test_the_token_issued_has_these_fields_and_no_others() -> None:
+    text, claims = issue(KEYS, TENANT, key_expires_at=None, now=NOW)
+    header, payload = parts(text)
+    assert header == HEADER
+    assert payload == PAYLOAD | {"jti": str(claims.jti)}
+    assert claims.expires_at == NOW.replace(microsecond=0) + timedelta(days=1)
+    assert verify(KEYS, text, NOW) == claims
+    expected = hmac.new(SECRET, text.rsplit(".", 1)[0].encode(), hashlib.sha256).digest()
+    assert text.rsplit(".", 1)[1] == part(expected)
+
+
+def test_the_caller_of_a_token_is_the_one_it_was_issued_to() -> None:
+    for caller in (TENANT, OPERATOR):
+        text, claims = issue(KEYS, caller, key_expires_at=None, now=NOW)
+        again = verify(KEYS, text, NOW).caller()
+        assert again.session == SessionToken(claims.jti, claims.expires_at)
+        assert (again.kind, again.customer_id, again.key_id, again.name, again.scopes, again.epoch) == (
+            caller.kind,
+            caller.customer_id,
+            caller.key_id,
+            caller.name,
+            caller.scopes,
+            caller.epoch,
+        )
+
+
+def test_every_session_has_an_id_of_its_own() -> None:
+    ids = {issue(KEYS, TENANT, key_expires_at=None, now=NOW)[1].jti for _ in range(100)}
+    assert len(ids) == 100
+
+
+@pytest.mark.parametrize(
+    ("ends", "expires"),
+    [
+        (NOW + timedelta(days=2), "2026-11-23T12:00:00+00:00"),
+        (NOW + timedelta(hours=1), "2026-11-22T13:00:00+00:00"),
+        (NOW + timedelta(seconds=1.7), "2026-11-22T12:00:01+00:00"),
+    ],
+)
+def test_a_session_ends_with_its_key(ends: datetime, expires: str) -> None:
+    text, claims = issue(KEYS, TENANT, key_expires_at=ends, now=NOW)
+    assert claims.expires_at.isoformat() == expires
+    assert parts(text)[1]["exp"] == int(claims.expires_at.timestamp())
+
+
+@pytest.mark.parametrize("left", [timedelta(seconds=0.5), timedelta(0), timedelta(days=-1)])
+def test_a_key_that_has_ended_opens_no_session(left: timedelta) -> None:
+    with pytest.raises(Unauthenticated) as refused:
+        issue(KEYS, TENANT, key_expires_at=NOW + left, now=NOW)
+    assert refused.value.reason == "the key has ended"
+
+
+def test_a_session_may_be_shorter_than_a_day_and_never_longer() -> None:
+    _, claims = issue(KEYS, TENANT, key_expires_at=None, now=NOW, life=timedelta(hours=1))
+    assert claims.expires_at - claims.issued_at == timedelta(hours=1)
+    for life in (timedelta(days=1, microseconds=1), timedelta(0), timedelta(seconds=-1)):
+        with pytest.raises(ValueError, match="24 hours at most"):
+            issue(KEYS, TENANT, key_expires_at=None, now=NOW, life=life)
+
+
+def test_a_key_is_exchanged_without_ending_the_sessions_it_signed() -> None:
+    text, claims = issue(
+        SigningKeys({"k1": OLDER}, "k1", KEYS.issuer, KEYS.audience), TENANT, key_expires_at=None, now=NOW
+    )
+    assert verify(KEYS, text, NOW) == claims
+    retired = SigningKeys({"k2": SECRET}, "k2", KEYS.issuer, KEYS.audience)
+    assert refusal(text, retired).reason == "session token: kid"
+
+
+def test_a_weak_or_missing_signing_key_is_no_set_of_keys() -> None:
+    with pytest.raises(ValueError, match="at least 32 bytes"):
+        SigningKeys({"k2": SECRET, "k1": b"s" * 31}, "k2", "i", "a")
+    with pytest.raises(ValueError, match="not among the keys"):
+        SigningKeys({"k1": SECRET}, "k2", "i", "a")
+
+
+def test_a_key_put_into_the_callers_mapping_later_verifies_nothing() -> None:
+    mapping = {"k2": SECRET}
+    keys = SigningKeys(mapping, "k2", KEYS.issuer, KEYS.audience)
+    mapping["k1"] = OLDER
+    assert refusal(token(HEADER | {"kid": "k1"}, PAYLOAD, OLDER), keys).reason == "session token: kid"
+
+
+def test_the_keys_are_not_in_their_text_form() -> None:
+    assert "sss" not in repr(KEYS)
+    assert "k2" in repr(KEYS)
+
+
+def test_the_library_reads_what_we_issue() -> None:
+    text, _ = issue(KEYS, TENANT, key_expires_at=None, now=NOW)
+    read = jwt.decode(
+        text,
+        SECRET,
+        algorithms=["HS256"],
+        audience="landlord",
+        options={"verify_exp": False, "verify_iat": False, "verify_nbf": False},
+    )
+    assert read["name"] == "ci bot \u00fc"
+
+
+def test_everything_works_without_cryptography_and_boto3() -> None:
+    program = """
+import sys
+sys.modules.update({"cryptography": None, "boto3": None, "botocore": None})
+from datetime import UTC, datetime
+from uuid import UUID
+import auth.cache, auth.caller, auth.contexts, auth.keys, auth.scopes, auth.sessions as sessions
+keys = sessions.SigningKeys({"k1": b"s" * 32}, "k1", "i", "a")
+caller = auth.caller.Caller(auth.caller.CallerKind.OPERATOR, None, UUID(int=1), "x", frozenset({"read"}), 0)
+now = datetime(2026, 11, 22, tzinfo=UTC)
+text, claims = sessions.issue(keys, caller, key_expires_at=None, now=now)
+print(sessions.verify(keys, text, now) == claims)
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (ran.stdout, ran.stderr) == ("True\n", "")
