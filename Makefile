@@ -1,0 +1,114 @@
+# Every command of the project; `make` alone lists them. What a target needs is made first, and only when it is out of date.
+
+PORT ?= 8000
+export PORT
+
+BIN    := .venv/bin
+VENV   := .venv/.synced
+NPM_CI := npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+BUNDLE := graphiql/dist/.built
+SOURCES_OF_BUNDLE := $(shell find graphiql -type f -not -path 'graphiql/dist/*' 2>/dev/null)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check lint format types imports schema migrate package bench audits browser ground lock clean
+
+help:  ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: $(VENV) $(BUNDLE)  ## start everything on 127.0.0.1:$PORT (8000): database, demo data, API, GraphiQL
+	@exec $(BIN)/python -m local.run
+
+test: $(BUNDLE) check  ## lint, types, import contracts and every test that needs no Debian package
+	@$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+
+check: lint types imports  ## what can be said without running the code
+
+lint: $(VENV)  ## ruff on Python, squawk on migrations
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/squawk sql/migrations/*.sql
+
+format: $(VENV)  ## let ruff mend what it can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+types: $(VENV)  ## mypy --strict over code and tests
+	@$(BIN)/mypy
+
+imports: $(VENV)  ## the layers, held by import-linter
+	@$(BIN)/lint-imports --no-logo
+
+schema: $(VENV)  ## print the GraphQL schema to schema/schema.graphql
+	@$(BIN)/python -m schema.print > schema/.printed && mv schema/.printed schema/schema.graphql || { rm -f schema/.printed; exit 1; }
+
+migrate: $(VENV)  ## bring the database of LANDLORD_MIGRATOR_URL up to date
+	@$(BIN)/landlord migrate
+
+package: $(VENV) $(BUNDLE)  ## build the Lambda artifact, the same bytes every time
+	@$(BIN)/python -m local.package
+
+bench: $(VENV)  ## measure speed
+	@$(BIN)/python -m bench
+
+audits: $(VENV) node_modules/.complete $(BUNDLE)  ## GraphQL over HTTP: the audits of graphql-http against the running server
+	@$(BIN)/python -m local.against npm run --silent audits -- '{url}'
+
+browser: $(VENV) node_modules/.complete $(BUNDLE)  ## GraphiQL in headless Chromium (Debian's `chromium` must be there)
+	@$(BIN)/python -m local.against npm run --silent browser -- '{url}'
+
+ground: $(VENV) node_modules/.complete $(BUNDLE)  ## install and build all that other commands need
+
+lock: $(VENV)  ## write requirements*.txt anew from requirements*.in
+	@for set in requirements requirements-dev; do \
+	    $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	        --no-header --no-emit-index-url --no-emit-find-links $$set.in --output-file $$set.txt || exit 1; \
+	done
+
+clean:  ## remove what was built and installed; the database of `make run` stays
+	@rm -rf .venv node_modules build graphiql/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+# Python: one environment, exactly what requirements-dev.txt says. Even uv, which installs the rest, comes by its hash.
+$(VENV): requirements-dev.txt pyproject.toml
+	@python=; for it in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+	    if "$$it" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then python=$$it; break; fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	    echo "Landlord needs Python 3.11 or newer: install it, or name one with make PYTHON=/path/to/python3." >&2; exit 1; \
+	fi; \
+	if ! $(BIN)/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    echo "Python: making .venv with $$($$python --version)"; \
+	    "$$python" -m venv --clear .venv || { \
+	        echo "Landlord needs Python's own venv module: on Debian and Ubuntu it is the package python3-venv." >&2; exit 1; }; \
+	fi
+	@echo "Python: installing requirements-dev.txt"
+	@awk '/^uv==/ { found = 1 } found { print } found && !/\\$$/ { exit }' requirements-dev.txt > .venv/uv.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r .venv/uv.txt
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Node: the page alone needs less than the audits, the browser and deployments do.
+$(BUNDLE): $(SOURCES_OF_BUNDLE) package.json package-lock.json | node_modules/.built-with
+	@$(node_is_there)
+	@echo "Node: bundling GraphiQL"
+	@npm run --silent build
+	@touch $@
+
+node_modules/.built-with: package.json package-lock.json .npmrc
+	@$(node_is_there)
+	@echo "Node: installing what GraphiQL needs"
+	@$(NPM_CI) --omit=dev > /dev/null
+	@touch $@
+
+node_modules/.complete: package.json package-lock.json .npmrc
+	@$(node_is_there)
+	@echo "Node: installing package-lock.json"
+	@$(NPM_CI) > /dev/null
+	@touch node_modules/.built-with $@
+
+define node_is_there
+if ! node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' 2>/dev/null \
+    || ! npm --version > /dev/null 2>&1; then \
+    echo "Landlord needs Node 20.19 or newer, with npm, for GraphiQL: install it, and put node and npm on the PATH." >&2; exit 1; \
+fi
+endef

@@ -1,0 +1,95 @@
+"""Builds the artifact that Lambda runs: `build/landlord-<architecture>-py<version>.zip`, the same bytes at every build.
+
+It holds the packages of requirements.txt, locked and by their hashes, and our own tree as it stands here, without what
+is for this machine alone. Nothing of the building machine gets in: no dates, no order of files, no paths.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+BUILD = ROOT / "build"
+
+# Lambda unpacks no more than this, layers included
+_LIMIT = 250 * 1024 * 1024
+
+# what an installer leaves that differs from machine to machine, or that nobody imports
+_LEFT_OUT = {"__pycache__", "bin", ".lock", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
+
+
+def main() -> int:
+    """The exit code."""
+    parser = argparse.ArgumentParser(prog="python -m local.package", description=__doc__.splitlines()[0])
+    parser.add_argument("--architecture", choices=["arm64", "x86_64"], default="arm64")
+    parser.add_argument("--python", default="3.13", help="version of the Lambda runtime (default: 3.13)")
+    asked = parser.parse_args()
+    tree = BUILD / f"landlord-{asked.architecture}-py{asked.python}"
+    shutil.rmtree(tree, ignore_errors=True)
+    try:
+        install(tree, architecture=asked.architecture, python=asked.python)
+    except subprocess.CalledProcessError as problem:
+        print(f"landlord: the packages could not be installed (uv ended with {problem.returncode}).", file=sys.stderr)
+        return 1
+    copy_ours(tree)
+    artifact = tree.with_name(tree.name + ".zip")
+    pack(tree, artifact)
+    size = sum(path.stat().st_size for path in files(tree))
+    print(f"{artifact.relative_to(ROOT)}: {artifact.stat().st_size / 1e6:.1f} MB, unpacked {size / 1e6:.1f} MB")
+    if size > _LIMIT:
+        print(f"landlord: Lambda takes {_LIMIT / 1e6:.0f} MB at most.", file=sys.stderr)
+        return 1
+    return 0
+
+
+def install(tree: Path, *, architecture: str, python: str) -> None:
+    """The locked packages, as wheels made for Lambda, whatever machine this is."""
+    machine = {"arm64": "aarch64", "x86_64": "x86_64"}[architecture]
+    command = [str(Path(sys.executable).with_name("uv")), "pip", "install", "--quiet", "--target", str(tree)]
+    command += ["--python-platform", f"{machine}-manylinux_2_28", "--python-version", python, "--only-binary", ":all:"]
+    command += ["--no-deps", "--require-hashes", "--link-mode", "copy", "-r", str(ROOT / "requirements.txt")]
+    subprocess.run(command, check=True)
+
+
+def copy_ours(tree: Path, *, root: Path = ROOT) -> None:
+    """Our packages and modules as pyproject.toml lists them, and what they read: migrations, schema, explorer."""
+    ours = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]
+    wanted = [root / f"{module}.py" for module in ours["py-modules"]]
+    for package in ours["packages"]:
+        if package != "local":
+            wanted += [path for path in (root / package).rglob("*") if path.suffix in {".py", ".graphql", ".json"}]
+    wanted += (root / "sql").rglob("*.sql")
+    wanted += (path for path in (root / "graphiql" / "dist").rglob("*") if path.is_file() and path.name[0] != ".")
+    for path in wanted:
+        copy = tree / path.relative_to(root)
+        if copy.exists():
+            raise FileExistsError(f"{copy.relative_to(tree)} is ours, and an installed package brings one too")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, copy)
+
+
+def files(tree: Path) -> Iterator[Path]:
+    """What belongs into the artifact, in the one order that it has."""
+    for path in sorted(tree.rglob("*"), key=lambda path: path.relative_to(tree).as_posix()):
+        if path.is_file() and not _LEFT_OUT.intersection(path.relative_to(tree).parts):
+            yield path
+
+
+def pack(tree: Path, artifact: Path) -> None:
+    """A zip of `tree` whose bytes follow from names and contents alone."""
+    with zipfile.ZipFile(artifact, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as packed:
+        for path in files(tree):
+            entry = zipfile.ZipInfo(path.relative_to(tree).as_posix(), date_time=(1980, 1, 1, 0, 0, 0))
+            entry.create_system = 3
+            entry.external_attr = 0o100644 << 16
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            packed.writestr(entry, path.read_bytes(), compresslevel=9)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,126 @@
+"""What `make run` starts: the database, its migrations and demo data, then the API on 127.0.0.1.
+
+Whatever is in the way on this machine is said in a sentence, with exit code 1. Ctrl-C, SIGTERM and a closed terminal
+stop everything that was started.
+"""
+
+import asyncio
+import errno
+import os
+import signal
+import socket
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+
+import asyncpg
+import uvicorn
+
+from app import Settings, create_app, utc_now
+from db.migrate import ChangedMigration
+from local import database, demo, postgres
+from local.home import Unusable, claim, write_private
+
+ROOT = Path(__file__).parent.parent
+
+
+def main() -> int:
+    """The exit code."""
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))  # uvicorn knows only the first two
+    try:
+        run(home=Path(os.environ.get("LANDLORD_HOME") or ROOT / ".local"), port=os.environ.get("PORT") or "8000")
+    except Unusable as refusal:
+        print(f"landlord: {refusal}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+def run(*, home: Path, port: str) -> None:
+    """Serves until interrupted. Raises Unusable."""
+    began = time.perf_counter()
+    with _listener(port) as listener:
+        home = claim(home)
+        kept = _secrets(home)
+        if not (ROOT / "graphiql" / "dist" / "index.html").exists():
+            raise Unusable("GraphiQL is not built: `make run` builds it, with Node 20.19 or newer.")
+        with postgres.start(home, durable=True) as cluster:
+            settings = asyncio.run(_prepare(cluster, kept, now=utc_now()))
+            write_private(home / "admin-url", database.admin_url(cluster.superuser_url) + "\n")
+            server = uvicorn.Server(uvicorn.Config(create_app(settings), lifespan="on", log_level="warning"))
+            print(_what_is_where(home, listener, seconds=time.perf_counter() - began), flush=True)
+            server.run(sockets=[listener])
+
+
+def _listener(port: str) -> socket.socket:
+    """The port, taken before anything else is started."""
+    listener = socket.socket()
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", int(port)))
+    except (ValueError, OverflowError):
+        listener.close()
+        raise Unusable(f"PORT is `{port}`, which is no port: set a number from 1024 to 65535.") from None
+    except OSError as problem:
+        listener.close()
+        if problem.errno == errno.EADDRINUSE:
+            why = f"Port {port} is taken by another program: stop that program, or choose"
+        else:
+            why = f"Port {port} cannot be used ({problem.strerror}): choose"
+        raise Unusable(f"{why} another port with PORT=8001 make run.") from None
+    return listener
+
+
+def _secrets(home: Path) -> dict[str, str]:
+    """Drawn before the database is made, so that a database without them is one that lost them."""
+    if (home / "postgres").exists() and not (home / "secrets.json").exists():
+        raise Unusable(f"{home} is damaged (secrets.json is gone): put it back, or remove {home} and start afresh.")
+    try:
+        return database.secrets_of(home)
+    except ValueError as problem:
+        raise Unusable(
+            f"{home} is damaged (secrets.json cannot be read: {problem}): "
+            f"put it back, or remove {home} and start afresh."
+        ) from None
+    except OSError as problem:
+        raise Unusable(f"{home} cannot be used ({problem}): is there room on its disk?") from None
+
+
+async def _prepare(cluster: postgres.Cluster, kept: dict[str, str], *, now: datetime) -> Settings:
+    """The database in its present state, with demo data in it; and what the application needs to know of it."""
+    try:
+        environment = await database.prepare(cluster.superuser_url, kept)
+        environment |= await demo.plant(environment, cluster.home, now=now)
+    except ChangedMigration as ahead:
+        raise Unusable(
+            f"{cluster.home} is newer than this program ({ahead}): set LANDLORD_HOME to a new folder."
+        ) from None
+    except (asyncpg.PostgresError, OSError, ValueError) as problem:
+        raise Unusable(
+            f"The database in {cluster.home} could not be brought up to date ({problem}): "
+            f"see {cluster.home}/postgres.log, or remove {cluster.home} and start afresh with new demo data."
+        ) from problem
+    return Settings.from_env(environment)
+
+
+def _what_is_where(home: Path, listener: socket.socket, *, seconds: float) -> str:
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    return "\n".join(
+        [
+            f"Landlord is ready, after {seconds:.1f} seconds. Ctrl-C stops it.",
+            f"  GraphiQL       {url}/graphql   (signed in as the demo tenant)",
+            f"  API            POST {url}/graphql   Authorization: Bearer <session or key>",
+            f"  health         {url}/healthz  {url}/readyz",
+            f"  keys           {home}/demo-keys.json",
+            f"  database       psql \"$(cat '{home}/admin-url')\"",
+            f"  log of it      {home}/postgres.log",
+        ]
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
