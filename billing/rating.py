@@ -192,7 +192,11 @@ def _rate(
         subtotal = before + adjusted
         tax_rate, tax_amount = _add_tax(lines, month, subtotal, tax)
         total = subtotal + tax_amount
-    if base + charge.usage_charges >= _TOO_LARGE or total >= _TOO_LARGE:
+    if (
+        base + charge.usage_charges >= _TOO_LARGE
+        or total >= _TOO_LARGE
+        or any(abs(line.amount) >= _TOO_LARGE for line in lines)
+    ):
         raise AmountTooLarge(month)
     return Rating(
         month=month,

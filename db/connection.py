@@ -24,7 +24,13 @@ class Role(StrEnum):
 
 # Constant, in one message of the simple protocol, so that nothing an earlier client planted can run before it.
 _BEGIN = "begin; select app.clean()"
-_GONE = (asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.OperatorInterventionError, OSError, TimeoutError)
+_GONE = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+    OSError,
+    TimeoutError,
+)
 _UNCLEAN = "LL001"
 # An idle connection is looked at again after this long: a firewall may have dropped it without a word.
 _STALE_SECONDS = 300
@@ -59,11 +65,13 @@ class Connections:
         """
         async with self._lent.setdefault(role, asyncio.Semaphore(self.most)):
             held = await self._begin(role)
+            session = Session(held.connection)
             try:
-                yield Session(held.connection)
-                await held.connection.execute("commit")
-            except LandlordError:
-                await self._rollback(held)
+                yield session
+                await session.end("commit")
+            except LandlordError as error:
+                if error.spoils_connection or not await _rolled_back(session):
+                    held.connection.terminate()
                 self._keep(role, held)
                 raise
             except BaseException:
@@ -119,8 +127,9 @@ class Connections:
             held.used = time.monotonic()
             self._idle[role].append(held)
 
-    async def _rollback(self, held: _Held) -> None:
-        with contextlib.suppress(*_GONE):
-            await held.connection.execute("rollback")
-            return
-        held.connection.terminate()
+
+async def _rolled_back(session: Session) -> bool:
+    with contextlib.suppress(*_GONE):
+        await session.end("rollback")
+        return True
+    return False

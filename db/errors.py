@@ -1,17 +1,17 @@
 """What the domain raises: each error carries its data, and its text is a sentence a person can act on.
 
-    LandlordError
-    ├── Invalid               the input is malformed or out of range
-    ├── NotFound              no such object, or another tenant's: the two are not told apart
-    ├── Forbidden             the caller lacks a scope
-    ├── IllegalState          the object's state does not allow this
-    ├── Conflict              something of that name or month exists already
-    ├── IdempotencyMismatch   the key was used with another input
-    ├── IdempotencyInProgress the first request with the key still runs
-    ├── TierLimit             a limit on the number of keys or endpoints
-    ├── Unauthenticated       the credentials do not work; why is for the log alone
-    ├── TimedOut              it took longer than it may
-    └── Unavailable           the database cannot be reached now
+LandlordError
+├── Invalid               the input is malformed or out of range
+├── NotFound              no such object, or another tenant's: the two are not told apart
+├── Forbidden             the caller lacks a scope
+├── IllegalState          the object's state does not allow this
+├── Conflict              something of that name or month exists already
+├── IdempotencyMismatch   the key was used with another input
+├── IdempotencyInProgress the first request with the key still runs
+├── TierLimit             a limit on the number of keys or endpoints
+├── Unauthenticated       the credentials do not work; why is for the log alone
+├── TimedOut              it took longer than it may
+└── Unavailable           the database cannot be reached now
 """
 
 from __future__ import annotations
@@ -20,7 +20,12 @@ from collections.abc import Sequence
 
 
 class LandlordError(Exception):
-    """Something a caller can be told in a sentence."""
+    """Something a caller can be told in a sentence.
+
+    `spoils_connection` says that a transaction left with it may still have a statement under way.
+    """
+
+    spoils_connection = False
 
 
 class Invalid(LandlordError):
@@ -85,6 +90,8 @@ class Unauthenticated(LandlordError):
 
 
 class TimedOut(LandlordError):
+    spoils_connection = True
+
     def __init__(self) -> None:
         super().__init__("This took longer than it may: ask for less at once, or try again.")
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
 import asyncpg
 
@@ -61,7 +62,9 @@ async def migrate(migrator: asyncpg.Connection, *, steps: list[Migration] | None
         )
         done = {row["version"] for row in await migrator.fetch("select version from public.schema_migrations")}
         if gone := done - {step.version for step in steps}:
-            raise ChangedMigration(f"the database has run {sorted(gone)}, which this release does not have: deploy a newer one")
+            raise ChangedMigration(
+                f"the database has run {sorted(gone)}, which this release does not have: deploy a newer one"
+            )
         await _may_become_owner(migrator)
         for step in steps:
             if step.version in done:
@@ -96,6 +99,16 @@ async def install_signing_key(migrator: asyncpg.Connection, kid: str, key: bytes
     await migrator.execute("select app.install_key($1, $2)", kid, key)
 
 
+async def install_operator_key(
+    migrator: asyncpg.Connection, name: str, prefix: str, key_hash: str, scopes: Sequence[str]
+) -> UUID:
+    """Make an operator's key, the first one above all, which nobody else could make. Its id."""
+    made: UUID = await migrator.fetchval(
+        "select app.install_operator_key($1, $2, $3, $4)", name, prefix, key_hash, list(scopes)
+    )
+    return made
+
+
 async def _may_become_owner(migrator: asyncpg.Connection) -> None:
     """To create as owner and guard one has to become them; the first migration does this itself."""
     if await migrator.fetchval("select true from pg_roles where rolname = 'landlord_owner'"):
@@ -108,5 +121,7 @@ async def _may_not_become_owner(migrator: asyncpg.Connection) -> None:
 
 async def _set_password(connection: asyncpg.Connection, role: str, password: str) -> None:
     # ALTER ROLE takes no bound values, so the server itself does the quoting
-    statement = await connection.fetchval("select format('alter role %I password %L', $1::text, $2::text)", role, password)
+    statement = await connection.fetchval(
+        "select format('alter role %I password %L', $1::text, $2::text)", role, password
+    )
     await connection.execute(statement)

@@ -23,7 +23,9 @@ class Page(Generic[Row]):
     count: Callable[[], Awaitable[int]]
 
     @classmethod
-    def cut(cls, rows: Sequence[Row], *, first: int, after_given: bool, count: Callable[[], Awaitable[int]]) -> Page[Row]:
+    def cut(
+        cls, rows: Sequence[Row], *, first: int, after_given: bool, count: Callable[[], Awaitable[int]]
+    ) -> Page[Row]:
         """`rows` were asked one further than `first`, to know whether there are more."""
         return cls(rows=rows[:first], has_next=len(rows) > first, after_given=after_given, count=count)
 

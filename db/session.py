@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields
-from functools import lru_cache
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any, Literal, TypeVar
 
 import asyncpg
 import orjson
@@ -36,11 +36,16 @@ class Session:
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
         self._lock = asyncio.Lock()
+        self._ended = False
         self.statements = 0
 
-    async def open(
-        self, token: str, *, facts: dict[str, Any], event: dict[str, Any] | None, read_only: bool
-    ) -> Opened:
+    async def end(self, how: Literal["commit", "rollback"]) -> None:
+        """After the statement under way. Whoever still asks later, such as a batch that nobody waits for, is refused."""
+        async with self._lock:
+            self._ended = True
+            await self._connection.execute(how)
+
+    async def open(self, token: str, *, facts: dict[str, Any], event: dict[str, Any] | None, read_only: bool) -> Opened:
         """Say for whom this transaction speaks, write its event, then make it read-only if asked.
 
         `token` is signed by `auth.contexts`; `facts` are {"key", "session", "epoch"}. Raises Unauthenticated where the
@@ -85,12 +90,8 @@ class Session:
 
     async def execute(self, sql: str, *args: Any) -> int:
         """How many rows it touched."""
-        async with self._lock:
-            self.statements += 1
-            try:
-                tag = await self._connection.execute(sql, *args)
-            except asyncpg.QueryCanceledError as error:
-                raise TimedOut() from error
+        async with self._statement():
+            tag = await self._connection.execute(sql, *args)
         count = tag.rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
 
@@ -106,20 +107,28 @@ class Session:
         await self._control("release savepoint step")
 
     async def _control(self, constant: str) -> None:
-        async with self._lock:
+        async with self._statement():
             await self._connection.execute(constant)
 
     async def _fetch(self, sql: str, args: tuple[Any, ...]) -> list[Any]:
-        async with self._lock:
-            self.statements += 1
-            try:
-                records: list[Any] = await self._connection.fetch(sql, *args)
-            except asyncpg.QueryCanceledError as error:
-                raise TimedOut() from error
+        async with self._statement():
+            records: list[Any] = await self._connection.fetch(sql, *args)
         return records
 
+    @asynccontextmanager
+    async def _statement(self) -> AsyncIterator[None]:
+        """One at a time, counted, and only inside the transaction."""
+        async with self._lock:
+            if self._ended:
+                raise asyncpg.InterfaceError("this transaction has ended")
+            self.statements += 1
+            try:
+                yield
+            except (asyncpg.QueryCanceledError, TimeoutError) as error:
+                raise TimedOut() from error
 
-@lru_cache(maxsize=None)
+
+@cache
 def columns(row: type, prefix: str = "") -> str:
     """The select list of a row type: its fields in their order. A field's metadata may say another `sql` text."""
     return ", ".join(field.metadata.get("sql", prefix + field.name) for field in fields(row))

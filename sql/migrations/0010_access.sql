@@ -18,6 +18,9 @@ create table api_keys (
     created_at   timestamptz not null default now()
 );
 create index api_keys_of_customer on api_keys (customer_id, id desc);
+-- a key is rotated once: from then on its successor is the one to rotate
+create unique index api_keys_rotated_once on api_keys (customer_id, rotated_from) nulls not distinct
+    where rotated_from is not null;
 
 -- A key ends, and never begins again.
 create function api_key_ends_once() returns trigger

@@ -200,7 +200,10 @@ def price_list_in(file: Path) -> PriceList:
 
 
 def customer(random: Random, month: date) -> Customer:
-    """Begins and ends before, in or after the month, with at least one billable day in it and up to five tiers."""
+    """Begins and ends before, in or after the month, with at least one billable day in it and up to five tiers.
+
+    A change may name the tier that the customer has already, and then changes nothing.
+    """
     first, last = month, next_month(month) - timedelta(days=1)
     active_from = random.choice([first - timedelta(days=random.randint(1, 500)), first, day_in(random, month), last])
     earliest_end = max(active_from, first) + timedelta(days=1)
@@ -212,7 +215,7 @@ def customer(random: Random, month: date) -> Customer:
     days |= {random.choice([first - 40 * DAY, first, last, last + DAY]) for _ in range(random.choice([0, 1]))}
     for day in sorted(days):
         if day > active_from:
-            changes.append((day, random.choice([tier for tier in TIERS if tier != changes[-1][1]])))
+            changes.append((day, random.choice(TIERS)))
     return Customer(
         active_from,
         closed_on,

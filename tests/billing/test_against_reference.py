@@ -180,7 +180,7 @@ def expected(case: Case) -> Invoice | str:
     invoice = outcome(reference.invoice, case)
     if isinstance(invoice, str):
         return invoice
-    amounts = [invoice.base, invoice.usage, invoice.discount, invoice.adjustments, invoice.subtotal, invoice.total]
+    amounts = [invoice.base + invoice.usage, invoice.adjustments, invoice.subtotal, invoice.total]
     amounts += [line.cents for line in invoice.lines]
     return "too large" if max(abs(amount) for amount in amounts) >= 10**14 else invoice
 
@@ -508,8 +508,9 @@ def test_by_hand_two_halves_of_a_month_can_cost_a_cent_more_than_the_whole() -> 
 
 
 def test_by_hand_prices_are_those_of_the_first_day_and_taxes_those_of_the_last() -> None:
-    """October is billed by the list in force on the 1st (2,000.00), not that of the 2nd (8,000.00).
+    """October is billed by the list in force on the 1st (2,000.00), not by that of the 2nd (8,000.00).
 
+    Had that one begun on the 1st, it would count.
     The tax of the 31st counts (0.20), neither that before it nor that of 1 November: 2,000.00 x 0.20 = 400.00.
     """
     dearer = replace(GIVEN, effective_from=date(2026, 10, 2), tiers=dict.fromkeys(cases.TIERS, GIVEN.tiers["FINTECH"]))
@@ -521,6 +522,18 @@ def test_by_hand_prices_are_those_of_the_first_day_and_taxes_those_of_the_last()
     )
     invoice = both(case)
     assert (invoice.base, invoice.tax, invoice.total) == (2000_00, 400_00, 2400_00)
+    a_day_sooner = replace(dearer, effective_from=OCTOBER)
+    assert both(replace(case, price_lists=(a_day_sooner, GIVEN))).base == 8000_00
+
+
+@pytest.mark.parametrize("status", ["EXEMPT", "REVERSE_CHARGE"])
+def test_by_hand_who_pays_no_tax_needs_no_rate_and_has_a_line_of_nothing(status: str) -> None:
+    """2,000.00 x 0 = 0.00, though nothing is known of the jurisdiction; a taxable customer cannot be billed there."""
+    case = plain(usage={})
+    untaxed = replace(case, customer=replace(case.customer, tax_status=status))
+    assert amounts(both(untaxed)) == [("BASE", "STANDARD", 2000_00), ("TAX", None, 0)]
+    taxable = replace(case, customer=replace(case.customer, tax_status="TAXABLE"))
+    assert outcome(rated, taxable) == outcome(reference.invoice, taxable) == "no tax rate"
 
 
 def test_by_hand_adjustments_stop_at_nothing_and_what_was_cut_comes_with_the_next_invoice() -> None:

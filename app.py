@@ -1,0 +1,230 @@
+"""The composition root: settings from the environment, the wiring, and the web application."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import logging
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import orjson
+from starlette.applications import Starlette
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from auth import sessions
+from auth.cache import MemoryCache
+from auth.contexts import ContextKey
+from auth.keys import Environment
+from auth.sessions import SigningKeys
+from auth.signin import SignIn
+from billing import run
+from db import readiness
+from db.connection import Connections, Role
+from db.errors import LandlordError
+from resolvers.execution import Engine
+from resolvers.http import Endpoint
+from resolvers.limits import Limits
+from resolvers.operation import Operations
+from schema.root import schema
+
+Clock = Callable[[], datetime]
+
+
+class MissingSettings(Exception):
+    """Names every setting that is missing or cannot be read, all at once."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the environment says. Secrets are `LANDLORD_..._KEY(S)`: `kid:base64`, several divided by commas, the first signs."""
+
+    tenant_url: str = field(repr=False)
+    operator_url: str = field(repr=False)
+    worker_url: str = field(repr=False)
+    context_key: tuple[str, bytes] = field(repr=False)
+    session_keys: Mapping[str, bytes] = field(repr=False)
+    issuer: str = "https://api.landlord.example"
+    audience: str = "landlord-api"
+    key_environment: Environment = "live"
+    connections: int = 1
+    pooled: bool = False
+    work_here: bool = False  # bill in this process, in the background
+    demo_key: str | None = field(default=None, repr=False)  # local only: whom GraphiQL is signed in as from the start
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
+        """Raises MissingSettings."""
+        problems: list[str] = []
+
+        def text(name: str) -> str:
+            value = environ.get(name, "")
+            if not value:
+                problems.append(f"{name} is not set")
+            return value
+
+        def signing(name: str) -> dict[str, bytes]:
+            found = {}
+            for entry in filter(None, text(name).split(",")):
+                kid, _, encoded = entry.partition(":")
+                try:
+                    found[kid] = base64.b64decode(encoded, validate=True)
+                except binascii.Error:
+                    problems.append(f"{name} is not `kid:base64`")
+            return found
+
+        tenant_url = text("LANDLORD_TENANT_URL")
+        operator_url = text("LANDLORD_OPERATOR_URL")
+        worker_url = text("LANDLORD_WORKER_URL")
+        context_keys = signing("LANDLORD_CONTEXT_KEY")
+        session_keys = signing("LANDLORD_SESSION_KEYS")
+        if problems:
+            raise MissingSettings(problems)
+        return cls(
+            tenant_url=tenant_url,
+            operator_url=operator_url,
+            worker_url=worker_url,
+            context_key=next(iter(context_keys.items())),
+            session_keys=session_keys,
+            issuer=environ.get("LANDLORD_ISSUER", cls.issuer),
+            audience=environ.get("LANDLORD_AUDIENCE", cls.audience),
+            key_environment="test" if environ.get("LANDLORD_KEY_ENVIRONMENT") == "test" else "live",
+            connections=int(environ.get("LANDLORD_CONNECTIONS", cls.connections)),
+            pooled=environ.get("LANDLORD_POOLED", "") == "true",
+            work_here=environ.get("LANDLORD_WORK_HERE", "") == "true",
+            demo_key=environ.get("LANDLORD_DEMO_KEY"),
+        )
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+_log = logging.getLogger("landlord.app")
+
+_PAGE = Path(__file__).parent / "graphiql" / "dist"
+_PLACE = '<script type="application/json" id="landlord">{}</script>'
+_PAGE_HEADERS = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self' 'unsafe-inline';"
+    " font-src 'self' data:; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none';"
+    " frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+}
+
+
+def create_app(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
+    """The whole application. It opens nothing before its first request, so a sandbox may be frozen before it."""
+    connections = Connections(
+        {Role.TENANT: settings.tenant_url, Role.OPERATOR: settings.operator_url, Role.WORKER: settings.worker_url},
+        most=settings.connections,
+        pooled=settings.pooled,
+    )
+    context_key = ContextKey(*settings.context_key)
+    session_keys = SigningKeys(
+        secrets=settings.session_keys,
+        current=next(iter(settings.session_keys)),
+        issuer=settings.issuer,
+        audience=settings.audience,
+    )
+    sign_in = SignIn(connections, context_key, session_keys, MemoryCache())
+    worker = Worker(connections, clock)
+    operations = Operations(
+        connections=connections,
+        context_key=context_key,
+        session_keys=session_keys,
+        key_environment=settings.key_environment,
+        sign_in=sign_in,
+        wake_billing=worker.wake,
+    )
+
+    async def explorer(request: Request) -> Response:
+        """GraphiQL: open to everyone, and on a developer's machine signed in as the demo tenant."""
+        token = ""
+        if settings.demo_key:
+            key = await sign_in.verified(settings.demo_key, now=clock())
+            token, _ = sessions.issue(session_keys, key.caller(), key_expires_at=key.expires_at, now=clock())
+        known = orjson.dumps({"token": token, "endpoint": "/graphql"}).decode().replace("<", "\\u003c")
+        page = (_PAGE / "index.html").read_text()
+        return HTMLResponse(page.replace(_PLACE, _PLACE.replace("{}", known)), headers=_PAGE_HEADERS)
+
+    async def healthz(request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def readyz(request: Request) -> Response:
+        """Whether the database has what this release needs: migrations, roles, and isolation that refuses."""
+        try:
+            problems = await readiness.problems(connections)
+        except LandlordError as error:
+            problems = [str(error)]
+        return JSONResponse(
+            {"status": "ready" if not problems else "not ready", "problems": problems}, 503 if problems else 200
+        )
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with worker.running() if settings.work_here else _nothing():
+            yield
+        await connections.close()
+
+    return Starlette(
+        routes=[
+            Route("/graphql", Endpoint(Engine(schema, operations, Limits()), clock=clock, explorer=explorer)),
+            Route("/healthz", healthz),
+            Route("/readyz", readyz),
+            Mount("/graphiql", GZipMiddleware(StaticFiles(directory=_PAGE, check_dir=False))),
+        ],
+        lifespan=lifespan,
+    )
+
+
+class Worker:
+    """Bills what is queued, in the background of one process; where nobody does, a wake is no more than a wish."""
+
+    def __init__(self, connections: Connections, clock: Clock) -> None:
+        self._connections = connections
+        self._clock = clock
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        self._woken.set()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self._work())
+        self.wake()  # a run may have been left by a process that was killed
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _work(self) -> None:
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), timeout=30)
+            self._woken.clear()
+            try:
+                await run.work(self._connections, clock=self._clock)
+            except Exception:
+                _log.exception("billing stopped, and is tried again in a while")
+
+
+@asynccontextmanager
+async def _nothing() -> AsyncIterator[None]:
+    yield

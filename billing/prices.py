@@ -1,0 +1,161 @@
+"""Price lists between the database and the values that rating takes; and how one more is added."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+import orjson
+
+from billing.price_list import PriceList
+from billing.rate_card import Band, Discount, MetricPrice, RateCard, TaxRate, TaxRates, TierPrice
+from db import rate_cards, tax_rates
+from db.enums import Metric, Tier
+from db.errors import Conflict
+from db.rate_cards import DiscountRow, MetricPriceRow, RateCardRow, TierRow
+from db.session import Session
+from db.tax_rates import TaxRateRow
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRateCard:
+    """A price list that stands in the database: `billing.rate_card.in_force` picks from several."""
+
+    id: UUID
+    card: RateCard
+
+    @property
+    def effective_from(self) -> date:
+        return self.card.effective_from
+
+
+async def all_cards(session: Session) -> list[StoredRateCard]:
+    """Every price list, the earliest first."""
+    return await _with_prices(session, await rate_cards.every(session))
+
+
+async def card_on(session: Session, day: date) -> StoredRateCard | None:
+    """The price list in force on `day`; None before the first."""
+    row = await rate_cards.on(session, day)
+    return None if row is None else (await _with_prices(session, [row]))[0]
+
+
+async def cards_by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, StoredRateCard]:
+    found = await _with_prices(session, await rate_cards.by_ids(session, ids))
+    return {stored.id: stored for stored in found}
+
+
+async def all_tax_rates(session: Session) -> TaxRates:
+    rows = await tax_rates.every(session)
+    return TaxRates(
+        TaxRate(jurisdiction=row.jurisdiction, rate=row.rate, effective_from=row.effective_from) for row in rows
+    )
+
+
+async def add(session: Session, price_list: PriceList, *, now: datetime, id: UUID | None = None) -> UUID:
+    """Store a price list with its tiers and tax rates; its id, drawn by the database unless one is given.
+
+    A tax rate that stands already is left as it is. Raises Conflict, with nothing stored, where another list starts
+    on the same day or is in another currency, or another rate of a jurisdiction on the same day.
+    """
+    await rate_cards.lock(session)
+    card = price_list.card
+    for other in await rate_cards.every(session):
+        if other.effective_from == card.effective_from:
+            raise Conflict(f"A price list from {card.effective_from} on stands already: “{other.name}”.")
+        if other.currency != card.currency:
+            raise Conflict(f"All price lists are in {other.currency}, this one is in {card.currency}.")
+    new_rates = _new_rates(price_list.tax_rates, await tax_rates.every(session))
+    made = await rate_cards.insert(
+        session, name=card.name, currency=card.currency, effective_from=card.effective_from, at=now, id=id
+    )
+    await rate_cards.insert_tiers(session, made, _tier_rows(price_list), at=now)
+    await rate_cards.insert_metric_prices(session, made, _metric_rows(card), at=now)
+    await rate_cards.insert_discounts(session, made, [(one.over, one.rate) for one in card.discounts], at=now)
+    await tax_rates.insert(session, new_rates, at=now)
+    return made
+
+
+async def _with_prices(session: Session, rows: Sequence[RateCardRow]) -> list[StoredRateCard]:
+    ids = [row.id for row in rows]
+    tiers: dict[UUID, list[TierRow]] = defaultdict(list)
+    for tier in await rate_cards.tiers_by_cards(session, ids):
+        tiers[tier.rate_card_id].append(tier)
+    metrics: dict[tuple[UUID, str], list[MetricPrice]] = defaultdict(list)
+    for price in await rate_cards.metric_prices_by_cards(session, ids):
+        metrics[price.rate_card_id, price.tier].append(_metric_price(price))
+    discounts: dict[UUID, list[DiscountRow]] = defaultdict(list)
+    for discount in await rate_cards.discounts_by_cards(session, ids):
+        discounts[discount.rate_card_id].append(discount)
+    return [
+        StoredRateCard(
+            row.id,
+            RateCard(
+                name=row.name,
+                currency=row.currency,
+                effective_from=row.effective_from,
+                tiers=tuple(
+                    TierPrice(Tier(tier.tier), tier.base_price, tuple(metrics[row.id, tier.tier]))
+                    for tier in tiers[row.id]
+                ),
+                discounts=tuple(Discount(over=one.over, rate=one.rate) for one in discounts[row.id]),
+            ),
+        )
+        for row in rows
+    ]
+
+
+def _metric_price(row: MetricPriceRow) -> MetricPrice:
+    return MetricPrice(
+        metric=Metric(row.metric),
+        included=row.included,
+        unit=row.unit,
+        bands=tuple(
+            Band(up_to=up_to, price_per_unit=price) for up_to, price in zip(row.band_up_to, row.band_price, strict=True)
+        ),
+    )
+
+
+def _tier_rows(price_list: PriceList) -> str:
+    features = {one.tier: one for one in price_list.features}
+    rows = [
+        {**asdict(features[price.tier]), "position": position, "base_price": str(price.base_price)}
+        for position, price in enumerate(price_list.card.tiers, 1)
+    ]
+    return orjson.dumps(rows).decode()
+
+
+def _metric_rows(card: RateCard) -> str:
+    rows = [
+        {
+            "tier": tier.tier,
+            "metric": price.metric,
+            "position": position,
+            "included": str(price.included),
+            "unit": str(price.unit),
+            "band_up_to": [None if band.up_to is None else str(band.up_to) for band in price.bands],
+            "band_price": [str(band.price_per_unit) for band in price.bands],
+        }
+        for tier in card.tiers
+        for position, price in enumerate(tier.metrics, 1)
+    ]
+    return orjson.dumps(rows).decode()
+
+
+def _new_rates(wanted: Sequence[TaxRate], standing: Sequence[TaxRateRow]) -> list[TaxRateRow]:
+    known = {(row.jurisdiction, row.effective_from): row for row in standing}
+    added = []
+    for rate in wanted:
+        row = TaxRateRow(jurisdiction=rate.jurisdiction, effective_from=rate.effective_from, rate=rate.rate)
+        other = known.get((row.jurisdiction, row.effective_from))
+        if other is None:
+            added.append(row)
+        elif other.rate != row.rate:
+            raise Conflict(
+                f"The tax rate of {row.jurisdiction} from {row.effective_from} on is"
+                f" {other.rate.normalize():f} already, not {row.rate.normalize():f}."
+            )
+    return added

@@ -1,0 +1,214 @@
+"""The audit trail: one event for every call, written once and never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from operator import attrgetter
+from typing import Any
+from uuid import UUID
+
+import orjson
+
+from db.page import COUNT_LIMIT, Edge, Page
+from db.session import Session, columns
+
+
+class AuditAction(StrEnum):
+    CREATE = "create"
+    READ = "read"
+    UPDATE = "update"
+    DELETE = "delete"
+    LOGIN = "login"
+    EXECUTE = "execute"
+
+
+class AuditStatus(StrEnum):
+    SUCCESS = "success"
+    FAILURE = "failure"
+    DENIED = "denied"
+
+
+class NotWritten(Exception):
+    """The database took an event and kept none: somebody has tampered with the table."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """`metadata` is JSON text, `hash` the leaf in hex, `resource_id` a TypeID; no customer: the house's own."""
+
+    id: UUID
+    customer_id: UUID | None
+    event_type: str
+    action: str
+    resource_type: str | None
+    resource_id: str | None
+    actor: str
+    actor_kind: str
+    actor_email: str | None
+    actor_ip: str | None
+    actor_user_agent: str | None
+    status: str
+    error_message: str | None
+    request_id: str | None
+    metadata: str = field(metadata={"sql": "e.metadata::text"})
+    created_at: datetime
+    hash: str = field(metadata={"sql": "encode(e.leaf, 'hex')"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which events: each that is given narrows them. Instants are [since, until).
+
+    `until` is always given, were it a little after now: months are kept two years ahead, and it leaves those alone.
+    """
+
+    until: datetime
+    since: datetime | None = None
+    event_types: tuple[str, ...] | None = None
+    actions: tuple[AuditAction, ...] | None = None
+    statuses: tuple[AuditStatus, ...] | None = None
+    actor: str | None = None
+    resource_type: str | None = None
+    resource_id: str | None = None
+
+    def _values(self) -> tuple[Any, ...]:
+        return (
+            # no event is older than the epoch, and an id could not say that it was
+            max(self.since, _EPOCH) if self.since is not None else _EPOCH,
+            max(self.until, _EPOCH),
+            self.event_types,
+            self.actions,
+            self.statuses,
+            self.actor,
+            self.resource_type,
+            self.resource_id,
+        )
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EVENT = columns(EventRow, prefix="e.")
+_WRITTEN = """
+    customer_id, event_type, action, resource_type, resource_id, actor, actor_kind, actor_email, actor_ip,
+    actor_user_agent, status, error_message, request_id
+"""
+
+# $1 limit, $2 after, $3 and $4 instants, $5 types, $6 actions, $7 statuses, $8 actor,
+# $9 and $10 resource, $11 customers.
+# An event's id says when it was, and months are told apart by it: bounds on the id leave other months untouched.
+_WHICH = """
+    e.id < coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+    and e.id >= app.first_id($3::timestamptz)
+    and e.id < app.first_id($4::timestamptz)
+    and ($5::text[] is null or e.event_type = any($5))
+    and ($6::text[] is null or e.action = any($6))
+    and ($7::text[] is null or e.status = any($7))
+    and ($8::text is null or e.actor = $8)
+    and ($9::text is null or e.resource_type = $9)
+    and ($10::text is null or e.resource_id = $10)
+"""
+_PAGE_OF_ALL = f"select {_EVENT} from audit_events e where {_WHICH} order by e.id desc limit $1::int"
+_PAGE_OF_CUSTOMER = f"""
+    select {_EVENT} from audit_events e where e.customer_id = $11::uuid and {_WHICH} order by e.id desc limit $1::int
+"""
+_PAGES_OF_CUSTOMERS = f"""
+    select {_EVENT}
+      from unnest($11::uuid[]) as parent (id)
+     cross join lateral (
+               select * from audit_events e
+                where e.customer_id = parent.id and {_WHICH} order by e.id desc limit $1::int
+           ) as e
+     order by e.id desc
+"""
+_COUNT_OF_ALL = f"select count(*) from (select from audit_events e where {_WHICH} limit $1::int) as counted"
+_COUNT_OF_CUSTOMER = f"""
+    select count(*)
+      from (select from audit_events e where e.customer_id = $11::uuid and {_WHICH} limit $1::int) as counted
+"""
+_COUNTS_OF_CUSTOMERS = f"""
+    select parent.id, (
+               select count(*)
+                 from (
+                       select from audit_events e where e.customer_id = parent.id and {_WHICH} limit $1::int
+                      ) as counted
+           )
+      from unnest($11::uuid[]) as parent (id)
+"""
+
+
+def _pair(parent: UUID, number: int) -> tuple[UUID, int]:
+    return parent, number
+
+
+# ---------------------------------------------------------------- reading
+
+
+async def page(
+    session: Session, *, first: int, after: UUID | None, wanted: Wanted, customer_id: UUID | None = None
+) -> Page[EventRow]:
+    """Newest first. Without a customer: all that the session sees, the house's own too for operators."""
+    customer = [customer_id] if customer_id is not None else []
+    values = [*wanted._values(), *customer]
+    rows = await session.all(EventRow, _PAGE_OF_CUSTOMER if customer else _PAGE_OF_ALL, first + 1, after, *values)
+
+    async def count() -> int:
+        number: int = await session.value(_COUNT_OF_CUSTOMER if customer else _COUNT_OF_ALL, COUNT_LIMIT, None, *values)
+        return number
+
+    return Page.cut(rows, first=first, after_given=after is not None, count=count)
+
+
+async def pages_by_customers(
+    session: Session, customer_ids: Sequence[UUID], *, first: int, after: UUID | None, wanted: Wanted
+) -> list[EventRow]:
+    return await session.all(EventRow, _PAGES_OF_CUSTOMERS, first + 1, after, *wanted._values(), customer_ids)
+
+
+async def counts_by_customers(
+    session: Session, customer_ids: Sequence[UUID], *, wanted: Wanted
+) -> list[tuple[UUID, int]]:
+    return await session.all(_pair, _COUNTS_OF_CUSTOMERS, COUNT_LIMIT, None, *wanted._values(), customer_ids)
+
+
+OF_CUSTOMER = Edge(ask=pages_by_customers, count=counts_by_customers, parent=attrgetter("customer_id"))
+
+
+async def by_ids(session: Session, ids: Sequence[UUID]) -> list[EventRow]:
+    return await session.all(EventRow, f"select {_EVENT} from audit_events e where e.id = any($1)", ids)
+
+
+# ---------------------------------------------------------------- writing
+
+
+async def record(session: Session, event: Mapping[str, Any]) -> UUID:
+    """Add an event, as the session's own role; its id. Raises NotWritten.
+
+    `event` has `event_type`, `action`, `status`, `actor` and `actor_kind` (tenant, operator, system or anonymous). It
+    may have `customer_id`, `resource_type`, `resource_id` (a TypeID), `actor_email`, `actor_ip`, `actor_user_agent`,
+    `error_message`, `request_id` and `metadata` (a mapping). The rest is the database's to say.
+    """
+    written: UUID | None = await session.value(
+        f"""
+        insert into audit_events ({_WRITTEN}, metadata)
+        select {_WRITTEN}, coalesce(e.metadata, '{{}}')
+          from jsonb_to_record($1::text::jsonb) as e (
+                   customer_id uuid, event_type text, action text, resource_type text, resource_id text, actor text,
+                   actor_kind text, actor_email text, actor_ip text, actor_user_agent text, status text,
+                   error_message text, request_id text, metadata jsonb
+               )
+        returning id
+        """,
+        orjson.dumps(dict(event)).decode(),
+    )
+    if written is None:
+        raise NotWritten()
+    return written
+
+
+async def record_refusal(session: Session, token: str, event: Mapping[str, Any]) -> None:
+    """Add the event of a refusal before any customer is known: of the customer whose key has the prefix that `token` is
+    signed for, if any has. See `auth.contexts`, "refusal".
+    """
+    await session.execute("select app.record_refusal($1, $2)", token, orjson.dumps(dict(event)).decode())

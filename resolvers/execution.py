@@ -1,0 +1,427 @@
+"""One document against the schema: parsed and validated once, checked against limits and scopes, run in one operation.
+
+What comes before the transaction is here, and what an answer says; the transaction itself is `Operations`'. Running is
+one step, `_Ready.run`: another executor replaces that and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from traceback import extract_tb
+from typing import Any, Protocol
+
+import orjson
+import strawberry
+from graphql import (
+    DocumentNode,
+    ExecutionResult,
+    GraphQLArgument,
+    GraphQLError,
+    GraphQLInputField,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLResolveInfo,
+    OperationDefinitionNode,
+    OperationType,
+    Undefined,
+    ValueNode,
+    VariableNode,
+    parse,
+    specified_rules,
+    validate,
+)
+from graphql.execution import Executor
+from strawberry.exceptions import StrawberryInputCoercionError
+from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.schema_converter import GraphQLCoreConverter
+from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRule
+from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
+from strawberry.types.field import StrawberryField
+
+from auth.caller import Caller
+from db.errors import Invalid, LandlordError, TimedOut, Unauthenticated
+from resolvers.access import Declared, Needs, declared_access, missing, needs_of, only_signs_in, root_fields
+from resolvers.limits import Limits, TooComplex, check_document, holds_nul
+from schema.context import Context, Facts, Origin
+from schema.errors import code_of, field_of
+from schema.scalars import SCALARS
+
+_log = logging.getLogger("landlord.faults")
+
+_RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
+_LONGEST_NAME = 64  # of an operation, where it is written down: shorter than a key, should someone name it after one
+
+
+class Operations(Protocol):
+    """What execution asks of the layer that knows callers and transactions."""
+
+    async def caller(self, origin: Origin) -> Caller | None:
+        """Who sends this; None without credentials. Raises Unauthenticated."""
+
+    def open(self, origin: Origin, caller: Caller | None, facts: Facts) -> AbstractAsyncContextManager[Context]:
+        """One transaction, committed on leaving it. Left with an exception it is undone, and leaves an event of the
+        failure instead: `Failed` says its code, TimedOut that a statement may still run on the connection.
+
+        `caller` is None only for an operation whose one root field signs in.
+        """
+
+    async def refused(
+        self, origin: Origin, caller: Caller | None, facts: Facts | None, *, code: str, reason: str
+    ) -> None:
+        """Leave the event of a call that is refused before it runs. `reason` quotes nothing that the client sent."""
+
+
+class Failed(LandlordError):
+    """The operation has GraphQL errors, so that what it did is undone. The answer is made already.
+
+    `code` is that of the first; `reason` quotes nothing that the client sent.
+    """
+
+    def __init__(self, code: str, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+        self.spoils_connection = code in ("INTERNAL", "TIMEOUT")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a client asks. Without `may_write` a mutation is refused, as GET requires."""
+
+    query: str
+    operation_name: str | None = None
+    variables: dict[str, Any] = field(default_factory=dict)
+    may_write: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`ran` tells an answer with `data`, null or not, from one to a refused request; the rest is for the log."""
+
+    errors: Sequence[Mapping[str, Any]] = ()
+    data: Mapping[str, Any] | None = None
+    ran: bool = False
+    wrong_method: bool = False
+    caller: Caller | None = None
+    facts: Facts | None = None
+    statements: int = 0
+
+    @property
+    def codes(self) -> list[str]:
+        return [error["extensions"]["code"] for error in self.errors]
+
+
+class _Refused(Exception):
+    """Before anything ran. `code` and `reason` speak for all of the errors."""
+
+    def __init__(
+        self,
+        code: str,
+        reason: str,
+        errors: Sequence[GraphQLError],
+        *,
+        facts: Facts | None = None,
+        wrong_method: bool = False,
+    ) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+        self.errors = errors
+        self.facts = facts
+        self.wrong_method = wrong_method
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One operation of a document, as far as it is the same for every caller and all variables."""
+
+    facts: Facts
+    needs: Needs
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    node: DocumentNode
+    operations: Mapping[str | None, _Asked]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """An operation with its variables, before its transaction."""
+
+    facts: Facts
+    executor: Executor[Any]
+
+    async def run(self, context: Context) -> ExecutionResult:
+        self.executor.context_value = context
+        result = self.executor.execute_operation()
+        if not isinstance(result, ExecutionResult):
+            result = await result  # type: ignore[misc]
+        assert isinstance(result, ExecutionResult)
+        return result
+
+
+def new_schema(query: type, mutation: type | None = None, *, types: Sequence[type] = ()) -> strawberry.Schema:
+    """A schema with our scalars, whose plain attributes are read without strawberry's wrapper.
+
+    Raises TypeError where a field has a resolver and declares no access.
+    """
+    schema = strawberry.Schema(
+        query=query, mutation=mutation, types=types, config=StrawberryConfig(scalar_map=dict(SCALARS))
+    )
+    declared_access(schema)
+    for type_ in schema._schema.type_map.values():
+        if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType):
+            for definition in type_.fields.values():
+                made_from = definition.extensions.get(GraphQLCoreConverter.DEFINITION_BACKREF)
+                if isinstance(made_from, StrawberryField) and made_from.is_basic_field:
+                    definition.resolve = _attribute(made_from.python_name)
+                _say_no_null_defaults(definition.args.values())
+        elif isinstance(type_, GraphQLInputObjectType):
+            _say_no_null_defaults(type_.fields.values())
+    return schema
+
+
+def _say_no_null_defaults(inputs: Iterable[GraphQLArgument | GraphQLInputField]) -> None:
+    """Python's None for what is left out is no default of the schema's."""
+    for one in inputs:
+        if one.default_value is None:
+            one.default_value = Undefined
+
+
+class Engine:
+    """Answers questions, each in one operation."""
+
+    def __init__(self, schema: strawberry.Schema, operations: Operations, limits: Limits) -> None:
+        self.limits = limits
+        self._schema = schema._schema
+        self._declared: Declared = declared_access(schema)
+        self._operations = operations
+        self._documents: OrderedDict[str, _Document] = OrderedDict()
+
+    async def answer(self, question: Question, origin: Origin) -> Answer:
+        """Raises nothing: what nobody foresaw is logged under the request's id and masked."""
+        try:
+            return await self._answer(question, origin)
+        except Exception as error:
+            return Answer(errors=[self._formatted(_unlocated(error), origin)])
+
+    async def _answer(self, question: Question, origin: Origin) -> Answer:
+        caller: Caller | None = None
+        try:
+            try:
+                caller = await self._operations.caller(origin)
+            except Unauthenticated as error:
+                raise _Refused("UNAUTHENTICATED", error.reason, [_unlocated(error)]) from error
+            ready = self._prepared(question, caller)
+        except _Refused as refused:
+            await self._operations.refused(origin, caller, refused.facts, code=refused.code, reason=refused.reason)
+            return Answer(
+                errors=self._cut([self._formatted(error, origin, refused.code) for error in refused.errors]),
+                wrong_method=refused.wrong_method,
+                caller=caller,
+                facts=refused.facts,
+            )
+        return await self._run(ready, caller, origin)
+
+    def _prepared(self, question: Question, caller: Caller | None) -> _Ready:
+        """Raises _Refused."""
+        if holds_nul(question.variables):
+            raise _Refused("INVALID", "NUL in a variable", [GraphQLError("Text cannot hold the character U+0000.")])
+        document = self._document(question.query, caller)
+        asked = document.operations.get(question.operation_name)
+        if asked is None:
+            if question.operation_name is None:
+                text = "This document has several operations: say which by `operationName`."
+            else:
+                text = "This document has no operation of the name in `operationName`."
+            raise _Refused("BAD_REQUEST", "no such operation in the document", [GraphQLError(text)])
+        facts = asked.facts
+        if facts.kind == "mutation" and not question.may_write:
+            error = GraphQLError("A mutation is sent by POST.")
+            raise _Refused("BAD_REQUEST", "mutation by GET", [error], facts=facts, wrong_method=True)
+        executor = Executor.build(
+            self._schema,
+            document.node,
+            raw_variable_values=question.variables,
+            operation_name=question.operation_name,
+            max_coercion_errors=self.limits.errors,
+            hide_suggestions=caller is None,
+        )
+        if isinstance(executor, list):
+            raise _Refused("INVALID", "the variables do not fit their types", executor, facts=facts)
+        if lacking := missing(asked.needs, caller, executor.variable_values):
+            first = lacking[0].original_error
+            assert isinstance(first, LandlordError)
+            raise _Refused(code_of(first), str(first), lacking, facts=facts)
+        return _Ready(facts, executor)
+
+    def _document(self, text: str, caller: Caller | None) -> _Document:
+        """Parsed, validated and within limits, from the cache where it can be. Raises _Refused."""
+        hash = sha256(text.encode()).hexdigest()
+        known = self._documents.get(hash)
+        node = known.node if known is not None else self._parsed(text)
+        if caller is None and not only_signs_in(self._declared, node):
+            error = Unauthenticated("no credentials")
+            raise _Refused("UNAUTHENTICATED", error.reason, [_unlocated(error)])
+        if known is None:
+            known = self._validated(node, hash, hide_suggestions=caller is None)
+        if caller is None:
+            # strangers neither crowd others out nor leave their keys here
+            return known
+        self._documents[hash] = known
+        self._documents.move_to_end(hash)
+        if len(self._documents) > self.limits.documents:
+            self._documents.popitem(last=False)
+        return known
+
+    def _parsed(self, text: str) -> DocumentNode:
+        try:
+            return parse(text, max_tokens=self.limits.tokens)
+        except GraphQLError as error:
+            if "tokens" in error.message and "Parsing aborted" in error.message:
+                text = f"This document has more than {self.limits.tokens} tokens: ask in several requests."
+                raise _Refused("TOO_COMPLEX", "too many tokens", [GraphQLError(text)]) from None
+            raise _Refused("BAD_REQUEST", "the document does not parse", [error]) from None
+
+    def _validated(self, node: DocumentNode, hash: str, *, hide_suggestions: bool) -> _Document:
+        errors = validate(self._schema, node, _RULES, max_errors=self.limits.errors, hide_suggestions=hide_suggestions)
+        if errors:
+            code = "INVALID" if all(map(_blames_a_value, errors)) else "BAD_REQUEST"
+            raise _Refused(code, "the document is not valid", errors)
+        try:
+            check_document(node, self.limits)
+        except (TooComplex, Invalid) as error:
+            raise _Refused(code_of(error), str(error), [_unlocated(error)]) from None
+        operations: dict[str | None, _Asked] = {}
+        definitions = [one for one in node.definitions if isinstance(one, OperationDefinitionNode)]
+        for operation in definitions:
+            name = operation.name.value if operation.name else None
+            facts = Facts(
+                kind="mutation" if operation.operation is OperationType.MUTATION else "query",
+                name=name[:_LONGEST_NAME] if name else None,
+                document=hash,
+                fields=root_fields(node, operation),
+            )
+            operations[name] = _Asked(facts, needs_of(self._schema, self._declared, node, operation))
+        if len(definitions) == 1:
+            operations[None] = next(iter(operations.values()))
+        return _Document(node, operations)
+
+    async def _run(self, ready: _Ready, caller: Caller | None, origin: Origin) -> Answer:
+        context: Context | None = None
+        data: Mapping[str, Any] | None = None
+        errors: list[Mapping[str, Any]] = []
+        try:
+            async with self._operations.open(origin, caller, ready.facts) as context:
+                try:
+                    async with asyncio.timeout(self.limits.seconds):
+                        result = await ready.run(context)
+                except TimeoutError:
+                    raise TimedOut() from None
+                if result.errors:
+                    errors = self._cut([self._formatted(error, origin) for error in result.errors])
+                    # a mutation's errors undo all of it, so that nothing of it may be shown
+                    data = result.data if ready.facts.kind == "query" else None
+                    raise Failed(errors[0]["extensions"]["code"], _reason(result.errors[0]))
+                data = result.data
+        except Failed:
+            pass
+        except Exception as error:
+            data = None
+            errors = [self._formatted(_unlocated(error), origin)]
+        return Answer(
+            errors=errors,
+            data=data,
+            ran=context is not None,
+            caller=caller,
+            facts=ready.facts,
+            statements=context.session.statements if context is not None else 0,
+        )
+
+    def _formatted(self, error: GraphQLError, origin: Origin, code: str | None = None) -> dict[str, Any]:
+        """`code` is for what graphql-core itself says of a request, which may be read as it is."""
+        cause = _cause(error)
+        message = error.message
+        extensions: dict[str, Any] = {}
+        if isinstance(cause, LandlordError):
+            code = code_of(cause)
+            message = str(cause)
+            if field := field_of(cause):
+                extensions["field"] = field
+        elif code is None and (isinstance(cause, StrawberryInputCoercionError) or _blames_a_value(error)):
+            code = "INVALID"
+        if code is None or code == "INTERNAL":
+            code = "INTERNAL"
+            message = "Something went wrong here. It is logged under this request's id."
+            _log.error("%s", orjson.dumps(_fault(cause or error, origin, error)).decode())
+        formatted: dict[str, Any] = {"message": message}
+        if error.locations:
+            formatted["locations"] = [location.formatted for location in error.locations]
+        if error.path is not None:
+            formatted["path"] = error.path
+        formatted["extensions"] = {"code": code, "requestId": origin.request_id, **extensions}
+        return formatted
+
+    def _cut(self, errors: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        return errors[: self.limits.errors]
+
+
+def _attribute(name: str) -> Callable[[Any, GraphQLResolveInfo[Any]], Any]:
+    return lambda source, _: getattr(source, name)
+
+
+def _unlocated(error: Exception) -> GraphQLError:
+    return GraphQLError(str(error), original_error=error)
+
+
+def _cause(error: GraphQLError) -> Exception | None:
+    """What was raised, below the errors that graphql-core put around it; None where graphql-core raised it itself."""
+    cause: Exception | None = error
+    while isinstance(cause, GraphQLError) and not isinstance(cause, StrawberryInputCoercionError):
+        cause = cause.original_error
+    return cause
+
+
+def _blames_a_value(error: GraphQLError) -> bool:
+    """Whether it is about a value that the client wrote, or a variable that it left out."""
+    if error.nodes is None or not error.nodes:
+        return False
+    node = error.nodes[0]
+    return isinstance(node, ValueNode) and not (isinstance(node, VariableNode) and error.path is None)
+
+
+def _reason(error: GraphQLError) -> str:
+    cause = _cause(error)
+    if isinstance(cause, LandlordError):
+        return str(getattr(cause, "reason", cause))
+    return "a value does not fit its type" if _blames_a_value(error) else "see the log under the request's id"
+
+
+# Their texts are about our code; others may quote values, and those are not for a log.
+_ABOUT_CODE = (AttributeError, ImportError, NameError, NotImplementedError, TypeError)
+
+
+def _fault(cause: BaseException, origin: Origin, error: GraphQLError) -> dict[str, Any]:
+    """What a developer needs to find it: kinds and places, no values."""
+    chain: list[dict[str, Any]] = []
+    link: BaseException | None = cause
+    while link is not None and len(chain) < 5:
+        chain.append(
+            {
+                "error": f"{type(link).__module__}.{type(link).__qualname__}",
+                "text": str(link) if isinstance(link, _ABOUT_CODE) else None,
+                "sqlstate": getattr(link, "sqlstate", None),
+                "at": [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in extract_tb(link.__traceback__)],
+            }
+        )
+        link = link.__cause__ or link.__context__
+    path = [part[:_LONGEST_NAME] for part in error.path or () if isinstance(part, str)]
+    return {"fault": chain, "request": origin.request_id, "path": path}

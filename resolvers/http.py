@@ -1,0 +1,248 @@
+"""GraphQL over HTTP, after the specification of that name: bytes to a question, an answer to bytes.
+
+    Route("/graphql", Endpoint(engine, clock=utc_now))
+
+A client that accepts `application/graphql-response+json` is told by the status what became of its request; in
+`application/json`, which is also what `*/*` gets, a GraphQL request is answered by 200, whatever it says.
+UNAUTHENTICATED is 401 and RATE_LIMITED 429 in both.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import orjson
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from resolvers.execution import Answer, Engine, Question
+from resolvers.limits import json_depth
+from schema.context import Origin
+
+_log = logging.getLogger("landlord.requests")
+
+JSON: Final = "application/json"
+GRAPHQL: Final = "application/graphql-response+json"
+
+_ALWAYS: Final = {"UNAUTHENTICATED": 401, "RATE_LIMITED": 429}
+# in GRAPHQL alone, and only where nothing was run
+_STATUS: Final = {"FORBIDDEN": 403, "INTERNAL": 500, "UNAVAILABLE": 503, "TIMEOUT": 504}
+
+_LONGEST_AGENT = 256
+
+
+class _BadRequest(Exception):
+    """No GraphQL request at all."""
+
+    def __init__(self, status: int, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = dict(headers or {})
+
+
+class Endpoint:
+    """An ASGI application for one route. `explorer` answers a GET that prefers HTML and asks nothing.
+
+    `clock` is read once a request.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        clock: Callable[[], datetime],
+        explorer: Callable[[Request], Awaitable[Response]] | None = None,
+    ) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._explorer = explorer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        if self._explorer is not None and _wants_page(request):
+            response = await self._explorer(request)
+        else:
+            response = await self._respond(request)
+        response.headers.append("vary", "Accept")
+        await response(scope, receive, send)
+
+    async def _respond(self, request: Request) -> Response:
+        begun = time.perf_counter()
+        origin = self._origin(request)
+        answer = Answer()
+        media_type = JSON
+        headers = {"cache-control": "no-store", "x-request-id": origin.request_id}
+        try:
+            media_type = _negotiated(request.headers.get("accept"))
+            question = await self._question(request)
+            answer = await self._engine.answer(question, origin)
+            status = _status(answer, media_type)
+            body: dict[str, Any] = {"errors": answer.errors} if answer.errors else {}
+            if answer.ran:
+                body["data"] = answer.data
+            if answer.wrong_method:
+                headers["allow"] = "POST"
+        except _BadRequest as refused:
+            status = refused.status
+            headers |= refused.headers
+            extensions = {"code": "BAD_REQUEST", "requestId": origin.request_id}
+            body = {"errors": [{"message": str(refused), "extensions": extensions}]}
+        if status == 401:
+            headers["www-authenticate"] = "Bearer"
+        _log.info("%s", _line(origin, answer, status=status, milliseconds=(time.perf_counter() - begun) * 1000))
+        return Response(orjson.dumps(body), status, headers | {"content-type": f"{media_type}; charset=utf-8"})
+
+    def _origin(self, request: Request) -> Origin:
+        # behind API Gateway its id is in the gateway's log too; its address is the one that it saw, as the peer's is
+        gateway = request.scope.get("aws.event", {}).get("requestContext", {})
+        agent = request.headers.get("user-agent")
+        return Origin(
+            request_id=str(gateway.get("requestId") or secrets.token_hex(16)),
+            now=self._clock(),
+            authorization=request.headers.get("authorization"),
+            address=request.client.host if request.client else None,
+            user_agent=agent[:_LONGEST_AGENT] if agent else None,
+        )
+
+    async def _question(self, request: Request) -> Question:
+        """Raises _BadRequest."""
+        if request.method == "POST":
+            return _read(await self._body(request), may_write=True)
+        if request.method == "GET":
+            if len(request.scope["query_string"]) > self._engine.limits.body_bytes:
+                raise _BadRequest(414, "This address is too long: send the request by POST.")
+            asked: dict[str, Any] = dict(request.query_params)
+            for name in ("variables", "extensions"):
+                if asked.get(name):
+                    asked[name] = self._json(asked[name].encode(), name)
+                else:
+                    asked.pop(name, None)
+            return _read(asked, may_write=False)
+        raise _BadRequest(405, "GraphQL is asked by POST or GET.", {"allow": "GET, POST"})
+
+    async def _body(self, request: Request) -> Any:
+        kind, _, parameters = request.headers.get("content-type", "").partition(";")
+        charsets = [
+            value.strip().strip('"').lower()
+            for name, _, value in (parameter.partition("=") for parameter in parameters.split(";"))
+            if name.strip().lower() == "charset"
+        ]
+        if kind.strip().lower() != JSON or charsets not in ([], ["utf-8"]):
+            raise _BadRequest(415, "Send `content-type: application/json`, in UTF-8.", {"accept": JSON})
+        if request.headers.get("content-encoding", "identity").lower() != "identity":
+            raise _BadRequest(
+                415, "Send the body as it is, without a content-encoding.", {"accept-encoding": "identity"}
+            )
+        most = self._engine.limits.body_bytes
+        too_large = _BadRequest(413, f"A request has at most {most} bytes.")
+        length = request.headers.get("content-length", "")
+        if length.isdecimal() and int(length) > most:
+            raise too_large
+        body = bytearray()
+        try:
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > most:
+                    raise too_large
+        except ClientDisconnect:
+            raise _BadRequest(400, "The connection was closed within the body.") from None
+        return self._json(bytes(body), "body")
+
+    def _json(self, text: bytes, what: str) -> Any:
+        try:
+            value = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            raise _BadRequest(400, f"The {what} is no JSON in UTF-8.") from None
+        if json_depth(value) > self._engine.limits.json_depth:
+            raise _BadRequest(400, f"The JSON of the {what} nests deeper than {self._engine.limits.json_depth} levels.")
+        return value
+
+
+def _read(asked: Any, *, may_write: bool) -> Question:
+    """Raises _BadRequest."""
+    if not isinstance(asked, dict):
+        raise _BadRequest(400, "A request is one JSON object with `query`; lists of them are not taken.")
+    query = asked.get("query")
+    if not isinstance(query, str) or not query.strip():
+        raise _BadRequest(400, "`query` is missing, or no text.")
+    name = asked.get("operationName")
+    if name is not None and not isinstance(name, str):
+        raise _BadRequest(400, "`operationName` is text or null.")
+    for part in ("variables", "extensions"):
+        if asked.get(part) is not None and not isinstance(asked[part], dict):
+            raise _BadRequest(400, f"`{part}` is a JSON object or null.")
+    # clients send an empty name where they mean none
+    return Question(query, name or None, asked.get("variables") or {}, may_write=may_write)
+
+
+def _accepted(header: str) -> list[str]:
+    """The media types that a client accepts, in its order of preference."""
+    found: list[tuple[float, str]] = []
+    for entry in header.lower().split(","):
+        kind, *parameters = (part.strip() for part in entry.split(";"))
+        weight = 1.0
+        for parameter in parameters:
+            name, _, value = parameter.partition("=")
+            if name.strip() == "q":
+                try:
+                    weight = float(value)
+                except ValueError:
+                    weight = 0.0
+        if kind and weight > 0:
+            found.append((weight, kind))
+    return [kind for _, kind in sorted(found, key=lambda entry: -entry[0])]
+
+
+def _negotiated(accept: str | None) -> str:
+    """Raises _BadRequest for a client that takes neither."""
+    if accept is None or not accept.strip():
+        return JSON
+    for kind in _accepted(accept):
+        if kind in (JSON, GRAPHQL):
+            return kind
+        if kind in ("*/*", "application/*"):
+            return JSON
+    raise _BadRequest(406, f"Answers are `{GRAPHQL}` or `{JSON}`.")
+
+
+def _wants_page(request: Request) -> bool:
+    if request.method not in ("GET", "HEAD") or "query" in request.query_params:
+        return False
+    kinds = [kind for kind in _accepted(request.headers.get("accept", "")) if kind in ("text/html", JSON, GRAPHQL)]
+    return kinds[:1] == ["text/html"]
+
+
+def _status(answer: Answer, media_type: str) -> int:
+    for code in answer.codes:
+        if code in _ALWAYS:
+            return _ALWAYS[code]
+    if answer.wrong_method:
+        return 405
+    if answer.ran or media_type == JSON:
+        return 200
+    return _STATUS.get(answer.codes[0], 400)
+
+
+def _line(origin: Origin, answer: Answer, *, status: int, milliseconds: float) -> str:
+    """One request in the log. Nothing that the client sent is in it but the operation's name."""
+    caller = answer.caller
+    line = {
+        "request": origin.request_id,
+        "operation": answer.facts.name if answer.facts else None,
+        "kind": answer.facts.kind if answer.facts else None,
+        "fields": answer.facts.fields if answer.facts else None,
+        "document": answer.facts.document if answer.facts else None,
+        "caller": caller.kind if caller else None,
+        "customer": str(caller.customer_id) if caller and caller.customer_id else None,
+        "codes": answer.codes,
+        "statements": answer.statements,
+        "ms": round(milliseconds, 1),
+        "status": status,
+    }
+    return orjson.dumps(line).decode()

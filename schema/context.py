@@ -1,0 +1,114 @@
+"""What a resolver finds in `info.context`: one operation's caller, instant, transaction and dataloaders."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal, TypeAlias
+from uuid import UUID
+
+import strawberry
+
+from db.errors import LandlordError, Unauthenticated
+
+if TYPE_CHECKING:
+    from auth.caller import Caller
+    from auth.keys import Environment
+    from auth.sessions import Claims, SigningKeys
+    from db.session import Session
+    from resolvers.loaders import Loaders
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a request comes from. `now` is the instant of all that it does; `authorization` is the header as sent."""
+
+    request_id: str
+    now: datetime
+    authorization: str | None = field(default=None, repr=False)
+    address: str | None = None
+    user_agent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of an operation before it runs. None of it is a value that the client gave.
+
+    `document` is the SHA-256 of its text in hex; `fields` are the root fields' names, without aliases, in order.
+    """
+
+    kind: Literal["query", "mutation"]
+    name: str | None
+    document: str
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What one mutation did, or was refused, as the audit trail tells it.
+
+    `resource_id` is a TypeID; `reason` is the caller's own.
+    """
+
+    event: str
+    action: str
+    resource_type: str | None = None
+    resource_id: str | None = None
+    customer_id: UUID | None = None
+    reason: str | None = None
+    refusal: LandlordError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What keys and sessions are made with. `exchange` takes an API key for a token and what it says, and leaves the
+    event of the login; it raises Unauthenticated."""
+
+    session_keys: SigningKeys
+    key_environment: Environment
+    exchange: Callable[[str], Awaitable[tuple[str, Claims]]]
+
+
+class Context:
+    """`session` is the transaction, `record` leaves an event in it; `suspended`: the caller's customer is."""
+
+    def __init__(
+        self,
+        *,
+        origin: Origin,
+        facts: Facts,
+        caller: Caller | None,
+        session: Session,
+        loaders: Loaders,
+        desk: Desk,
+        record: Callable[[Deed], Awaitable[None]],
+        wake_billing: Callable[[], None],
+        suspended: bool = False,
+    ) -> None:
+        self.origin = origin
+        self.facts = facts
+        self.session = session
+        self.loaders = loaders
+        self.desk = desk
+        self.record = record
+        self.wake_billing = wake_billing
+        self.suspended = suspended
+        self.afterwards: list[Callable[[], None]] = []
+        self.now = origin.now
+        self.request_id = origin.request_id
+        self._caller = caller
+
+    @property
+    def caller(self) -> Caller:
+        """Raises Unauthenticated for the one field that runs for nobody; everything else has a caller."""
+        if self._caller is None:
+            raise Unauthenticated("this field runs without credentials")
+        return self._caller
+
+    def after_commit(self, act: Callable[[], None]) -> None:
+        """Do this once the transaction is committed; never, if it is not."""
+        self.afterwards.append(act)
+
+
+Info: TypeAlias = strawberry.Info[Context, None]

@@ -1,0 +1,50 @@
+"""The whole API on one page: Query, Mutation and the schema. The one module of `schema/` that knows the resolvers."""
+
+from __future__ import annotations
+
+import strawberry
+
+from resolvers.api_keys import ApiKeyMutations, ApiKeyQueries
+from resolvers.audit import AuditQueries
+from resolvers.billing_runs import BillingRunMutations, BillingRunQueries
+from resolvers.customers import CustomerMutations, CustomerQueries
+from resolvers.execution import new_schema
+from resolvers.invoices import InvoiceMutations, InvoiceQueries
+from resolvers.node import NodeQueries
+from resolvers.rate_cards import RateCardQueries
+from resolvers.sessions import SessionMutations
+from resolvers.tickets import TicketMutations, TicketQueries
+from resolvers.usage import UsageMutations, UsageQueries
+
+
+@strawberry.type(description="What can be read. A tenant sees its own customer alone; an operator every one.")
+class Query(
+    CustomerQueries,
+    NodeQueries,
+    UsageQueries,
+    InvoiceQueries,
+    BillingRunQueries,
+    TicketQueries,
+    AuditQueries,
+    ApiKeyQueries,
+    RateCardQueries,
+):
+    pass
+
+
+@strawberry.type(
+    description="What can be done. A refusal that the caller can act on is in the payload's `errors`, and nothing was done."
+)
+class Mutation(
+    SessionMutations,
+    ApiKeyMutations,
+    CustomerMutations,
+    UsageMutations,
+    BillingRunMutations,
+    InvoiceMutations,
+    TicketMutations,
+):
+    pass
+
+
+schema = new_schema(Query, Mutation)

@@ -1,0 +1,88 @@
+"""A real database, migrated once, and for each test tenants of its own: `acme`, `globex`, and the `house` itself."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from app import Settings, create_app, utc_now
+from billing import price_list, prices
+from db.connection import Connections, Role
+from db.session import Session
+from local import database, postgres
+from tests.landlord import Landlord, Tenant
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgres.Cluster]:
+    with postgres.start(tmp_path_factory.mktemp("landlord") / "home", durable=False) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def home(cluster: postgres.Cluster) -> Path:
+    return cluster.home
+
+
+@pytest.fixture(scope="session")
+async def environment(cluster: postgres.Cluster) -> dict[str, str]:
+    """What the application is started with: the database made, migrated and priced."""
+    prepared = await database.prepare(cluster.superuser_url, database.secrets_of(cluster.home))
+    superuser = await asyncpg.connect(
+        database.admin_url(cluster.superuser_url), server_settings={"search_path": "landlord"}
+    )
+    await prices.add(Session(superuser), price_list.read(price_list.FIRST_PRICE_LIST), now=utc_now())
+    await superuser.close()
+    return prepared
+
+
+@pytest.fixture(scope="session")
+async def settings(environment: dict[str, str]) -> Settings:
+    return Settings.from_env(environment | {"LANDLORD_CONNECTIONS": "4"})
+
+
+@pytest.fixture(scope="session")
+async def connections(settings: Settings) -> AsyncIterator[Connections]:
+    held = Connections(
+        {Role.TENANT: settings.tenant_url, Role.OPERATOR: settings.operator_url, Role.WORKER: settings.worker_url},
+        most=4,
+    )
+    yield held
+    await held.close()
+
+
+@pytest.fixture(scope="session")
+async def admin(cluster: postgres.Cluster, environment: dict[str, str]) -> AsyncIterator[asyncpg.Connection]:
+    """The local superuser, whom no rule holds back: to arrange, and to look behind the curtain."""
+    connection = await asyncpg.connect(
+        database.admin_url(cluster.superuser_url), server_settings={"search_path": "landlord"}
+    )
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture(scope="session")
+async def landlord(
+    settings: Settings, environment: dict[str, str], admin: asyncpg.Connection
+) -> AsyncIterator[Landlord]:
+    running = await Landlord.start(create_app(settings), settings, environment, admin)
+    yield running
+    await running.stop()
+
+
+@pytest.fixture
+async def acme(landlord: Landlord) -> Tenant:
+    return await landlord.tenant("Acme")
+
+
+@pytest.fixture
+async def globex(landlord: Landlord) -> Tenant:
+    return await landlord.tenant("Globex")
+
+
+@pytest.fixture
+async def house(landlord: Landlord) -> Tenant:
+    return landlord.house

@@ -1,0 +1,68 @@
+"""The artifact: its bytes follow from names and contents alone, and an installer's traces stay out of it."""
+
+import os
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from local import package
+
+NAMES = ["app.py", "db/__init__.py", "db/invoices.py", "db-notes.py", "orjson/orjson.so"]
+
+
+def tree(folder: Path, names: list[str], *, at: int = 0) -> Path:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name * 100)
+        path.chmod(0o600 if at else 0o755)
+        os.utime(path, (at, at))
+    return folder
+
+
+def project(folder: Path) -> Path:
+    ours = ["app.py", "db/__init__.py", "local/run.py", "sql/migrations/0001_roles.sql", "graphiql/dist/index.html"]
+    tree(folder, [*ours, "graphiql/dist/.built", "notes.txt"])
+    listed = '[tool.setuptools]\npackages = ["db", "local"]\npy-modules = ["app"]\n'
+    (folder / "pyproject.toml").write_text(listed)
+    return folder
+
+
+def test_dates_modes_and_the_order_of_writing_do_not_change_its_bytes(tmp_path: Path) -> None:
+    package.pack(tree(tmp_path / "one", NAMES, at=1_000_000_000), tmp_path / "one.zip")
+    package.pack(tree(tmp_path / "two", NAMES[::-1], at=0), tmp_path / "two.zip")
+    assert (tmp_path / "one.zip").read_bytes() == (tmp_path / "two.zip").read_bytes()
+
+
+def test_a_changed_letter_does_change_them(tmp_path: Path) -> None:
+    package.pack(tree(tmp_path / "one", NAMES), tmp_path / "one.zip")
+    (tree(tmp_path / "two", NAMES) / "app.py").write_text("other")
+    package.pack(tmp_path / "two", tmp_path / "two.zip")
+    assert (tmp_path / "one.zip").read_bytes() != (tmp_path / "two.zip").read_bytes()
+
+
+def test_what_an_installer_leaves_behind_stays_out(tmp_path: Path) -> None:
+    left = [".lock", "bin/uvicorn", "x.dist-info/RECORD", "x.dist-info/INSTALLER", "db/__pycache__/invoices.pyc"]
+    package.pack(tree(tmp_path / "tree", [*NAMES, "x.dist-info/METADATA", *left]), tmp_path / "packed.zip")
+    with zipfile.ZipFile(tmp_path / "packed.zip") as packed:
+        assert packed.namelist() == [
+            "app.py",
+            "db-notes.py",
+            "db/__init__.py",
+            "db/invoices.py",
+            "orjson/orjson.so",
+            "x.dist-info/METADATA",
+        ]
+
+
+def test_ours_are_the_names_that_pyproject_lists_and_what_they_read(tmp_path: Path) -> None:
+    package.copy_ours(tmp_path / "tree", root=project(tmp_path / "root"))
+    copied = [path.relative_to(tmp_path / "tree").as_posix() for path in package.files(tmp_path / "tree")]
+    assert copied == ["app.py", "db/__init__.py", "graphiql/dist/index.html", "sql/migrations/0001_roles.sql"]
+
+
+def test_a_package_that_brings_one_of_our_names_is_named(tmp_path: Path) -> None:
+    foreign = tree(tmp_path / "tree", ["db/__init__.py"])
+    with pytest.raises(FileExistsError, match=r"^db/__init__\.py is ours, and an installed package brings one too$"):
+        package.copy_ours(foreign, root=project(tmp_path / "root"))
