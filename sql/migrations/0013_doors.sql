@@ -65,8 +65,9 @@ begin
             set_config('transform_null_equals', 'off', true), set_config('row_security', 'on', true);
 
     if bearer.last_used_at is null or bearer.last_used_at < now() - interval '1 minute' then
+        -- once a minute is enough, and nobody waits for a long request of the same key
         update landlord.api_keys k set last_used_at = now()
-         where k.id = bearer.id and k.last_used_at is not distinct from bearer.last_used_at;
+         where k.id in (select mine.id from landlord.api_keys mine where mine.id = bearer.id for no key update skip locked);
     end if;
     if event is not null then
         perform app.write_event(event::jsonb, case when f[2] = 'tenant' then customer.id end);

@@ -230,7 +230,7 @@ async def test_a_list_costs_the_same_few_statements_however_long_it_is(
         customer = await ledger.customer(used=months)
         for month in months:
             invoice = await ledger.issued(customer, month, now=utc_now())
-            paid = {"amount": "1.00", "method": "card", "idempotencyKey": str(month)}
+            paid = {"amount": "1.00", "method": "card", "idempotencyKey": str(invoice.id)}
             await house.api(PAY, input={"invoiceId": typeid("inv", invoice.id)} | paid)
         asked.clear()
         answer = await house.api(query, ids={"customerId": typeid("cus", customer)})
