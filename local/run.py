@@ -104,7 +104,7 @@ async def _prepare(cluster: postgres.Cluster, kept: dict[str, str], *, now: date
             f"The database in {cluster.home} could not be brought up to date ({problem}): "
             f"see {cluster.home}/postgres.log, or remove {cluster.home} and start afresh with new demo data."
         ) from problem
-    return Settings.from_env(environment)
+    return Settings.from_env(environment | {"LANDLORD_WORK_HERE": "true", "LANDLORD_CONNECTIONS": "8"})
 
 
 def _what_is_where(home: Path, listener: socket.socket, *, seconds: float) -> str:
