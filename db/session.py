@@ -22,9 +22,10 @@ _CREDENTIALS_ENDED = "LL004"
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What `app.open` says of the caller: whether its customer is suspended."""
+    """What `app.open` says of the caller: whether its customer is suspended, and the epoch that stands now."""
 
     suspended: bool
+    epoch: int
 
 
 class Session:
@@ -63,7 +64,8 @@ class Session:
             if error.sqlstate == _CREDENTIALS_ENDED:
                 raise Unauthenticated("the database says that these credentials ended") from error
             raise
-        return Opened(suspended=orjson.loads(answer)["status"] == "suspended")
+        said = orjson.loads(answer)
+        return Opened(suspended=said["status"] == "suspended", epoch=said["epoch"])
 
     async def all(self, row: Callable[..., Row], sql: str, *args: Any) -> list[Row]:
         return [row(*record) for record in await self._fetch(sql, args)]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from auth import contexts, keys, sessions
 from auth.caller import Caller, CallerKind
@@ -21,6 +21,9 @@ from db.session import Opened, Session
 from resolvers.loaders import Loaders
 from schema.context import Context, Deed, Desk, Facts, Origin
 from schema.errors import code_of
+
+
+_SIGNS_IN: Final = ("createSession",)
 
 
 @dataclass(frozen=True)
@@ -45,9 +48,11 @@ class Operations:
         A query's own event is written first, and then it is read-only. What fails is undone, and leaves an event of the
         failure in a transaction of its own. Without a caller the transaction speaks for nobody until `exchange`.
         """
+        if facts.fields == _SIGNS_IN:
+            caller = None  # whoever asks: the transaction is to speak for the key's holder, and for one alone
         try:
             async with self.connections.transaction(_role(caller)) as session:
-                opened = Opened(suspended=False)
+                opened = Opened(suspended=False, epoch=0)
                 if caller is not None:
                     event = _query(origin, caller, facts) if facts.kind == "query" else None
                     opened = await self._speak(session, origin, caller, event, read_only=facts.kind == "query")
@@ -114,20 +119,20 @@ class Operations:
         """A session for an API key. Raises Unauthenticated."""
         key = await self.sign_in.verified(api_key, now=origin.now, session=session)
         caller = key.caller()
-        token, claims = sessions.issue(self.session_keys, caller, key_expires_at=key.expires_at, now=origin.now)
         event = {
             **_who(origin, caller),
             "event_type": "session.created",
             "action": "login",
             "status": "success",
-            "metadata": {"session": str(claims.jti)},
         }
         if caller.kind is CallerKind.TENANT:
-            await self._speak(session, origin, caller, event, read_only=False)
+            opened = await self._speak(session, origin, caller, event, read_only=False)
         else:
             async with self.connections.transaction(Role.OPERATOR) as own:
-                await self._speak(own, origin, caller, event, read_only=False)
-        return token, claims
+                opened = await self._speak(own, origin, caller, event, read_only=False)
+        # what is remembered of the key may be older than the epoch that the session has to carry
+        caller = replace(caller, epoch=opened.epoch)
+        return sessions.issue(self.session_keys, caller, key_expires_at=key.expires_at, now=origin.now)
 
 
 async def _record(session: Session, origin: Origin, caller: Caller | None, deed: Deed) -> None:

@@ -68,9 +68,11 @@ async def admin(cluster: postgres.Cluster, environment: dict[str, str]) -> Async
 async def landlord(
     settings: Settings, environment: dict[str, str], admin: asyncpg.Connection
 ) -> AsyncIterator[Landlord]:
-    running = await Landlord.start(create_app(settings), settings, environment, admin)
-    yield running
-    await running.stop()
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        running = await Landlord.start(app, settings, environment, admin)
+        yield running
+        await running.stop()
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ set local role landlord_guard;
 -- Begins an operation: whom the transaction speaks for, whether the credentials still hold, its event, and read-only.
 --
 -- `facts` is {"key": uuid, "session": uuid or null, "epoch": bigint or null}. `event` is the audit event of a query, or
--- null. Answers {"status": "active" | "suspended"} as text; an operator's is always active.
+-- null. Answers {"status": "active" | "suspended", "epoch": bigint} as text; an operator is always active, its epoch 0.
 -- Raises LL002 (context refused), LL004 (key, session, epoch or customer no longer works), LL001 (unclean session).
 -- Call it before the first savepoint: a rolled-back savepoint would take read-only back.
 create function app.open(token text, facts text, event text, read_only boolean) returns text
@@ -75,7 +75,10 @@ begin
     if read_only then
         perform set_config('transaction_read_only', 'on', true);
     end if;
-    return json_build_object('status', case when customer.suspended_at is null then 'active' else 'suspended' end)::text;
+    return json_build_object(
+        'status', case when customer.suspended_at is null then 'active' else 'suspended' end,
+        'epoch', coalesce(customer.epoch, 0)
+    )::text;
 end
 $$;
 
