@@ -24,7 +24,7 @@ from billing.periods import Month
 from db import billing_runs, invoices
 from db.billing_runs import Event, Outcome, Result, RunRow
 from db.connection import Connections, Role
-from db.errors import Invalid, LandlordError, NotFound
+from db.errors import Invalid, NotFound, TimedOut, Unavailable
 from db.invoices import InvoiceRow, InvoiceStatus
 from db.session import Session
 from db.typeids import typeid
@@ -33,15 +33,20 @@ MOST_NAMED = 1000
 BATCH = 500
 NOTHING_LEFT = "Nothing is left to bill in this month."
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("landlord.billing")
 
-# What says nothing of a customer: the database is away, or busy. The batch is pending again, for whoever comes next.
+# What says nothing of a customer: the database is away, busy, or not to be written to. The batch is pending again, for
+# whoever comes next. A connection that dies under a statement shows as any of the first three.
 _NOT_NOW = (
-    LandlordError,
+    Unavailable,
+    TimedOut,
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
+    asyncpg.InvalidTransactionStateError,
+    asyncpg.PostgresSystemError,
     asyncpg.TransactionRollbackError,
     asyncpg.LockNotAvailableError,
     OSError,
@@ -63,10 +68,9 @@ async def start(
 
     Raises Invalid or NotFound, and then nothing runs.
     """
-    if not dry_run and month.last >= now.date():
-        raise Invalid(
-            f"{month} is not over: bill it from {month.next().first} on, or make a dry run.", field=("input", "month")
-        )
+    over = month.next().first
+    if not dry_run and over > now.date():
+        raise Invalid(f"{month} is not over: bill it from {over} on, or make a dry run.", field=("input", "month"))
     named = None
     if customer_ids is not None:
         named = sorted(set(customer_ids))
@@ -91,18 +95,28 @@ async def start(
 async def work(connections: Connections, *, clock: Callable[[], datetime], batch: int = BATCH) -> None:
     """Work off every run that is not finished, together with whoever else does.
 
-    Returns when nothing is left that another worker does not hold. Raises what the database raises when it is away;
-    nothing is lost then, and the next call goes on.
+    Returns when nothing is left that another worker does not hold. Raises what the database raises when it is away or
+    busy, once every run has had its turn; nothing is lost then, and the next call goes on.
     """
     async with connections.transaction(Role.WORKER) as session:
         runs = await billing_runs.unfinished(session)
+    stopped: list[Exception] = []
     for run in runs:
-        async with connections.transaction(Role.WORKER) as session:
-            await billing_runs.begin(session, run.id, at=clock())
-        while await _next_batch(connections, run, clock, batch):
-            pass
-        async with connections.transaction(Role.WORKER) as session:
-            await billing_runs.finish(session, run.id, at=clock())
+        try:
+            await _work_off(connections, run, clock, batch)
+        except _NOT_NOW as error:
+            stopped.append(error)
+    if stopped:
+        raise stopped[0]
+
+
+async def _work_off(connections: Connections, run: RunRow, clock: Callable[[], datetime], most: int) -> None:
+    async with connections.transaction(Role.WORKER) as session:
+        await billing_runs.begin(session, run.id, at=clock())
+    while await _next_batch(connections, run, clock, most):
+        pass
+    async with connections.transaction(Role.WORKER) as session:
+        await billing_runs.finish(session, run.id, at=clock())
 
 
 async def _next_batch(connections: Connections, run: RunRow, clock: Callable[[], datetime], most: int) -> bool:
@@ -113,6 +127,9 @@ async def _next_batch(connections: Connections, run: RunRow, clock: Callable[[],
             claimed = await billing_runs.claim(session, run.id, most=most)
             if claimed:
                 await _bill(session, run, claimed, clock)
+    except asyncpg.DeadlockDetectedError:
+        # somebody who holds one of these customers waited for another of them: they went first
+        return True
     except _NOT_NOW:
         raise
     except Exception:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import orjson
 import pytest
 
@@ -20,7 +21,7 @@ from db import billing_runs, invoices
 from db.billing_runs import RunRow
 from db.connection import Role
 from db.enums import TaxStatus, Tier
-from db.errors import Invalid, LandlordError, NotFound
+from db.errors import Invalid, LandlordError, NotFound, TimedOut
 from db.invoices import InvoiceRow
 from schema.ids import typeid
 from tests.ledger import NOW, OCTOBER, SEPTEMBER, TOTAL, Ledger
@@ -448,6 +449,10 @@ async def test_an_operator_who_issues_while_a_run_does_gets_the_same_number(ledg
 # ---------------------------------------------------------------- killed
 
 
+# what the driver makes of a backend that is gone, depending on what it was just doing
+DIED = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+
+
 class Killed(BaseException):
     """As a process dies: nothing of ours catches it."""
 
@@ -512,11 +517,58 @@ async def test_a_worker_whose_connection_breaks_says_so_and_blames_no_customer(
 
     with monkeypatch.context() as patched:
         patched.setattr(invoices, "add", loses_its_backend)
-        with pytest.raises(Exception, match=r"terminat|clos|reset"):
+        with pytest.raises(DIED):
             await ledger.work()
     assert counts(await ledger.run(started.id)) == counted(3)
     await ledger.work()
     assert counts(await ledger.run(started.id)) == counted(3, "7344.75", created=3)
+
+
+async def test_a_worker_that_gives_way_in_a_deadlock_tries_again(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customers = await ledger.customers(3)
+    started = await ledger.start(customers, issue=True)
+    lock_counters, gave_way = invoices.lock_counters, 0
+
+    async def gives_way_once(session: Any, customer_ids: list[UUID]) -> None:
+        nonlocal gave_way
+        if not gave_way:
+            gave_way += 1
+            await session.execute("do $$ begin raise exception 'deadlock detected' using errcode = '40P01'; end $$")
+        await lock_counters(session, customer_ids)
+
+    monkeypatch.setattr(invoices, "lock_counters", gives_way_once)
+    await ledger.work()
+    assert gave_way == 1
+    assert counts(await ledger.run(started.id)) == counted(3, "7344.75", created=3, issued=3)
+    each_once(await ledger.living(customers), customers)
+
+
+async def test_a_run_that_cannot_go_on_does_not_hold_up_the_next_one(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    customers = await ledger.customers(2)
+    stuck, next_one = [await ledger.start([customer]) for customer in customers]
+    claim = billing_runs.claim
+
+    async def times_out(session: Any, run_id: UUID, **how: Any) -> list[UUID]:
+        if run_id == stuck.id:
+            raise TimedOut
+        return await claim(session, run_id, **how)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(billing_runs, "claim", times_out)
+        with pytest.raises(TimedOut):
+            await ledger.work()
+    assert [(await ledger.run(row.id)).status for row in (stuck, next_one)] == ["running", "completed"]
+    await ledger.work()
+    assert (await ledger.run(stuck.id)).status == "completed"
+
+
+async def test_the_last_month_of_the_calendar_is_refused(ledger: Ledger) -> None:
+    with pytest.raises(Invalid):
+        await ledger.start(None, Month(9999, 12), dry_run=True)
 
 
 async def test_a_claim_that_another_worker_holds_is_left_to_it(ledger: Ledger) -> None:
