@@ -97,7 +97,8 @@ class Writes(Declares):
             self._action,
             resource_type=type(made).__strawberry_definition__.name if made is not None else None,
             resource_id=getattr(made, "id", None),
-            customer_id=getattr(made, "customer_id", None),
+            # what only operators may see and count stands in the house's own trail
+            customer_id=None if getattr(input, "internal", False) else getattr(made, "customer_id", None),
             reason=getattr(input, "reason", None),
         )
 

@@ -31,7 +31,11 @@ begin
     if bearer.id is null
        or bearer.revoked_at is not null
        or bearer.expires_at <= now()
-       or exists (select from landlord.ended_sessions s where s.jti = (credential ->> 'session')::uuid) then
+       or exists (
+           select from landlord.ended_sessions s
+            -- a tenant's own row alone: nobody ends another's session by writing its jti down
+            where s.jti = (credential ->> 'session')::uuid and s.customer_id is not distinct from bearer.customer_id
+       ) then
         raise exception 'credentials ended' using errcode = 'LL004';
     end if;
     if f[2] = 'tenant' then

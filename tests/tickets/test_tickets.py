@@ -403,7 +403,7 @@ async def test_every_part_of_a_filter_narrows(acme: Tenant, globex: Tenant, hous
     await opened(globex, subject="other")
     edge = """query($id: ID!, $filter: TicketFilter) {
       customer(id: $id) { tickets(filter: $filter) { totalCount nodes { subject } } } }"""
-    for filter, subjects in [
+    cases: list[tuple[dict[str, Any] | None, list[str]]] = [
         (None, ["done", "Ada's", "urgent"]),
         ({"status": ["IN_PROGRESS", "RESOLVED"]}, ["done", "Ada's"]),
         ({"status": []}, []),
@@ -414,7 +414,8 @@ async def test_every_part_of_a_filter_narrows(acme: Tenant, globex: Tenant, hous
         ({"status": ["IN_PROGRESS"], "priority": ["URGENT"]}, []),
         ({"customerId": acme.id}, ["done", "Ada's", "urgent"]),
         ({"customerId": globex.id}, []),
-    ]:
+    ]
+    for filter, subjects in cases:
         answer = (await acme.api(LIST, filter=filter))["tickets"]
         assert ([node["subject"] for node in answer["nodes"]], answer["totalCount"]) == (subjects, len(subjects))
         answer = (await house.api(edge, id=acme.id, filter=filter))["customer"]["tickets"]
@@ -466,3 +467,18 @@ async def test_the_number_of_statements_does_not_grow_with_the_tickets(
             counts.append(json.loads(caplog.messages[-1])["statements"])
     # open with its event, tickets, comments, their counts, customers
     assert counts == [5, 5]
+
+
+async def test_an_internal_comment_leaves_no_event_that_the_tenant_can_count(acme: Tenant, house: Tenant) -> None:
+    opened = await acme.api('mutation { openTicket(input: {subject: "Help", body: "please"}) { ticket { id } } }')
+    await house.api(
+        'mutation($id: ID!) { commentOnTicket(input: {id: $id, body: "hush", internal: true}) { errors { code } } }',
+        id=opened["openTicket"]["ticket"]["id"],
+    )
+    seen = await acme.api('{ auditEvents(filter: {eventType: ["ticket.commented"]}) { totalCount } }')
+    assert seen == {"auditEvents": {"totalCount": 0}}
+    told = await house.api(
+        "query($id: ID!) { auditEvents(filter: {resourceId: $id}) { nodes { eventType customerId } } }",
+        id=opened["openTicket"]["ticket"]["id"],
+    )
+    assert told["auditEvents"]["nodes"][0] == {"eventType": "ticket.commented", "customerId": None}
