@@ -87,7 +87,7 @@ async def test_no_force_can_be_lifted_unnoticed(admin: asyncpg.Connection) -> No
         "alter function app.open(text, text, text, boolean) reset search_path",
         "alter function app.new_id() security definer",
         "alter table invoices owner to landlord_migrator",
-        "create unique index on customers (email)",
+        "create unique index on customers (email, id)",
         "create table secrets (customer_id uuid not null)",
         "create table notes (id uuid primary key)",
         "create view everyone as select * from customers",
