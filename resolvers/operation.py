@@ -22,7 +22,6 @@ from resolvers.loaders import Loaders
 from schema.context import Context, Deed, Desk, Facts, Origin
 from schema.errors import code_of
 
-
 _SIGNS_IN: Final = ("createSession",)
 
 
