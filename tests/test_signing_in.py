@@ -46,5 +46,7 @@ async def test_a_key_that_does_not_work_is_unauthenticated_and_its_owner_hears_o
         "/graphql", json={"query": "{ viewer { name } }"}, headers={"Authorization": f"Bearer {acme.key}"}
     )
     assert told.status_code == 401
-    events = await admin.fetch("select event_type, status, actor from audit_events where customer_id = $1", acme.customer_id)
+    events = await admin.fetch(
+        "select event_type, status, actor from audit_events where customer_id = $1", acme.customer_id
+    )
     assert [tuple(event) for event in events] == [("auth.denied", "denied", "anonymous")]
