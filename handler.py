@@ -14,7 +14,11 @@ from db.connection import Connections, Role
 _settings = Settings.from_env()
 
 # Nothing is opened here: the first request opens the connection that the sandbox then holds.
-api = Mangum(create_app(_settings), lifespan="off")
+api = Mangum(
+    create_app(_settings),
+    lifespan="off",
+    text_mime_types=["application/graphql-response+json", "application/json", "text/", "image/svg+xml"],
+)
 
 
 def billing_worker(event: dict[str, Any], context: object) -> dict[str, str]:
