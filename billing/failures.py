@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
 from typing import ClassVar
 
 from billing.periods import Month
@@ -57,3 +58,18 @@ class AmountTooLarge(BillingFailure):
     def __init__(self, month: Month) -> None:
         super().__init__(f"What {month} comes to has more than twelve digits: look at its usage and the price list.")
         self.month = month
+
+
+class SanityBound(BillingFailure):
+    """It is drafted all the same, and no run issues it. `usual` is the mean of the months before, to cents."""
+
+    code = "SANITY_BOUND"
+
+    def __init__(self, month: Month, subtotal: Decimal, usual: Decimal) -> None:
+        super().__init__(
+            f"{month} comes to {subtotal:,} before tax, more than ten times what the last three whole months came to on"
+            f" average, {usual:,}: look at its usage, then issue the draft yourself or record usage anew."
+        )
+        self.month = month
+        self.subtotal = subtotal
+        self.usual = usual

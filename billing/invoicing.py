@@ -7,7 +7,8 @@ Source: BILLING.md, "States".
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -19,11 +20,12 @@ from billing import inputs
 from billing.failures import BillingFailure
 from billing.inputs import Bill
 from billing.money import ZERO
-from billing.periods import Month
-from billing.rating import Line, LineBand
-from db import invoices, payments
+from billing.periods import Days, Month, TierDays
+from billing.rating import LineBand
+from db import credit_notes, invoices, payments
+from db.enums import LineKind, Tier
 from db.errors import IllegalState, Invalid, NotFound
-from db.invoices import Draft, InvoiceRow, InvoiceStatus, Issued, NewLine
+from db.invoices import AdjustmentRow, Draft, InvoiceRow, InvoiceStatus, Issued, NewLine
 from db.session import Session
 
 DAYS_TO_PAY = 30
@@ -57,23 +59,35 @@ def amount_due(invoice: InvoiceRow) -> Decimal:
     return max(ZERO, invoice.total_amount - invoice.credit_applied - invoice.amount_credited - invoice.amount_paid)
 
 
+def creditable(invoice: InvoiceRow) -> Decimal:
+    """The most that a credit note may be for: what is due, and of a paid invoice what was not credited before."""
+    if invoice.status == InvoiceStatus.PAID:
+        return invoice.total_amount - invoice.amount_credited
+    return amount_due(invoice)
+
+
 def available_actions(invoice: InvoiceRow) -> tuple[InvoiceAction, ...]:
-    """What an operator may do with it now. Credit notes join when there is a way to issue one."""
+    """What an operator may do with it now."""
     if invoice.status == InvoiceStatus.DRAFT:
         return InvoiceAction.ISSUE, InvoiceAction.CANCEL
+    actions = []
     if invoice.status == InvoiceStatus.ISSUED:
-        untouched = not invoice.amount_paid and not invoice.amount_credited
-        return (InvoiceAction.RECORD_PAYMENT, *((InvoiceAction.CANCEL,) if untouched else ()))
-    return ()
+        actions.append(InvoiceAction.RECORD_PAYMENT)
+        if not invoice.amount_paid and not invoice.amount_credited:
+            actions.append(InvoiceAction.CANCEL)
+    if creditable(invoice):
+        actions.append(InvoiceAction.ISSUE_CREDIT_NOTE)
+    return tuple(actions)
 
 
 # ---------------------------------------------------------------- what is done with one
 
 
 async def issue(session: Session, invoice_id: UUID, *, now: datetime) -> InvoiceRow:
-    """Compute a draft once more from its present inputs, number it and freeze it.
+    """Compute a draft once more from its present inputs, take up the customer's credit, number it and freeze it.
 
-    Raises NotFound, or IllegalState where it is no draft or a run would refuse it.
+    Raises NotFound, or IllegalState where it is no draft or a run would refuse it; the sanity bound alone is no reason,
+    since a person has looked.
     """
     invoice = await _held(session, invoice_id)
     _require(invoice, InvoiceAction.ISSUE)
@@ -83,8 +97,7 @@ async def issue(session: Session, invoice_id: UUID, *, now: datetime) -> Invoice
         bill = inputs.bill(known, invoice.customer_id)
     except BillingFailure as failure:
         raise IllegalState(invoice, InvoiceAction.ISSUE, str(failure)) from failure
-    if not says(invoice, bill):
-        await redraft(session, [(invoice.id, bill)], at=now)
+    await redraft(session, [(invoice, bill)], at=now)
     await number(session, [invoice.key], at=now)
     return await get(session, invoice_id)
 
@@ -112,11 +125,7 @@ async def record_payment(
 
     Raises Invalid, NotFound or IllegalState.
     """
-    if amount <= 0:
-        raise Invalid("A payment is more than 0.00.", field=("input", "amount"))
-    exponent = amount.as_tuple().exponent
-    if not isinstance(exponent, int) or -exponent > _PLACES_OF_MONEY:
-        raise Invalid("Money has two decimal places.", field=("input", "amount"))
+    _check_amount(amount, "A payment")
     by = _text(method, ("input", "method"), LONGEST_METHOD)
     named = None if reference is None else _text(reference, ("input", "reference"), LONGEST_REFERENCE)
     received = now if received_at is None else received_at
@@ -129,6 +138,26 @@ async def record_payment(
         raise Invalid(f"{due} is due on this invoice: a payment is at most that.", field=("input", "amount"))
     await payments.add(session, invoice.key, amount=amount, method=by, reference=named, received_at=received)
     await invoices.take_payment(session, invoice.key, amount, at=now)
+    return await get(session, invoice_id)
+
+
+async def credit(session: Session, invoice_id: UUID, *, amount: Decimal, reason: str, now: datetime) -> InvoiceRow:
+    """Issue a credit note for it: so much less is due, or on a paid invoice so much becomes the customer's credit.
+
+    `amount` has the tax in it. Raises Invalid, NotFound or IllegalState.
+    """
+    _check_amount(amount, "A credit note")
+    why = _text(reason, ("input", "reason"), LONGEST_REASON)
+    invoice = await _held(session, invoice_id)
+    _require(invoice, InvoiceAction.ISSUE_CREDIT_NOTE)
+    most = creditable(invoice)
+    if amount > most:
+        left = "was not credited before" if invoice.status == InvoiceStatus.PAID else "is due"
+        raise Invalid(f"{most} {left} on this invoice: a credit note is at most that.", field=("input", "amount"))
+    as_credit = amount if invoice.status == InvoiceStatus.PAID else ZERO
+    note = await credit_notes.add(session, invoice.key, amount=amount, as_credit=as_credit, reason=why, at=now)
+    await invoices.take_credit_note(session, invoice.key, amount, at=now)
+    await credit_notes.announce(session, (invoice.customer_id, note))
     return await get(session, invoice_id)
 
 
@@ -154,6 +183,7 @@ _REFUSED = {
     InvoiceAction.ISSUE: "only a draft can be issued",
     InvoiceAction.RECORD_PAYMENT: "only an issued or overdue invoice takes a payment",
     InvoiceAction.CANCEL: "only a draft, or an issued or overdue one without payment and credit note, can be cancelled",
+    InvoiceAction.ISSUE_CREDIT_NOTE: "only an issued, overdue or paid one that is not wholly credited can be credited",
 }
 
 
@@ -172,6 +202,14 @@ _STANDING = {
 }
 
 
+def _check_amount(amount: Decimal, what: str) -> None:
+    if amount <= 0:
+        raise Invalid(f"{what} is more than 0.00.", field=("input", "amount"))
+    exponent = amount.as_tuple().exponent
+    if not isinstance(exponent, int) or -exponent > _PLACES_OF_MONEY:
+        raise Invalid("Money has two decimal places.", field=("input", "amount"))
+
+
 def _text(value: str, field: Sequence[str], longest: int) -> str:
     text = value.strip()
     if not 1 <= len(text) <= longest:
@@ -188,26 +226,31 @@ async def draft(session: Session, bills: Sequence[Bill], month: Month, *, at: da
     """A new draft with its lines for each bill: which customer got which invoice."""
     if not bills:
         return {}
-    added = await invoices.add(session, [_draft(bill) for bill in bills], month=month.first, at=at)
-    await invoices.add_lines(session, _lines((added[bill.customer.id], bill) for bill in bills))
+    added = await invoices.add(session, [drafted(bill) for bill in bills], month=month.first, at=at)
+    await invoices.add_lines(session, _lines((added[bill.customer_id], bill) for bill in bills))
     return added
 
 
-async def redraft(session: Session, bills: Sequence[tuple[UUID, Bill]], *, at: datetime) -> None:
-    """Let these drafts, each after its invoice's id, say what the bill says."""
-    if not bills:
-        return
-    await invoices.rewrite(session, [(invoice_id, _draft(bill)) for invoice_id, bill in bills], at=at)
-    await invoices.add_lines(session, _lines(bills))
+async def redraft(
+    session: Session, drafts: Sequence[tuple[InvoiceRow, Bill]], *, at: datetime
+) -> list[tuple[InvoiceRow, Bill]]:
+    """Let these drafts say what the bill beside each says: those that said something else, as they were before."""
+    changed = await _changed(session, drafts)
+    if changed:
+        bills = [(invoice.id, bill) for invoice, bill in changed]
+        await invoices.rewrite(session, [(invoice_id, drafted(bill)) for invoice_id, bill in bills], at=at)
+        await invoices.add_lines(session, _lines(bills))
+    return changed
 
 
 async def number(session: Session, drafts: Sequence[tuple[UUID, UUID]], *, at: datetime) -> list[Issued]:
-    """Number and freeze these drafts, each named by (customer, invoice), and announce them by e-mail.
+    """Let these drafts, each named by (customer, invoice), take up credit; number, freeze and announce them by e-mail.
 
     At most one a customer, under `invoices.lock_counters`.
     """
     if not drafts:
         return []
+    await credit_notes.take_up(session, drafts, at=at)
     issued = await invoices.issue(session, drafts, at=at, due_on=at.date() + timedelta(days=DAYS_TO_PAY))
     if len(issued) != len(drafts):
         raise RuntimeError(f"{len(drafts) - len(issued)} of {len(drafts)} drafts were issued under our own lock")
@@ -215,18 +258,40 @@ async def number(session: Session, drafts: Sequence[tuple[UUID, UUID]], *, at: d
     return issued
 
 
-def says(invoice: InvoiceRow, bill: Bill) -> bool:
-    """Whether the draft already says what the bill says, from the same inputs."""
-    wanted = _draft(bill)
+async def _changed(session: Session, drafts: Sequence[tuple[InvoiceRow, Bill]]) -> list[tuple[InvoiceRow, Bill]]:
+    """Those of these drafts that were computed from something else than the bill beside them."""
+    if not drafts:
+        return []
+    standing: defaultdict[UUID, list[AdjustmentRow]] = defaultdict(list)
+    for row in await invoices.adjustments_by_invoices(session, [invoice.key for invoice, _ in drafts]):
+        standing[row.invoice_id].append(row)
+    return [
+        (invoice, bill)
+        for invoice, bill in drafts
+        if not _says(invoice, bill) or standing[invoice.id] != _adjustments(invoice.id, bill)
+    ]
+
+
+def _says(invoice: InvoiceRow, bill: Bill) -> bool:
+    """Whether the draft already says what the bill says, from the same inputs; its adjustments are another question."""
+    wanted = drafted(bill)
     same = all(getattr(invoice, name) == getattr(wanted, name) for name in Draft._fields if name != "tier_periods")
-    return same and orjson.loads(invoice.tier_periods) == orjson.loads(wanted.tier_periods)
+    return same and periods_of(invoice.tier_periods) == bill.basis.periods
 
 
-def _draft(bill: Bill) -> Draft:
-    rating = bill.rating
-    periods = [{"tier": period.tier, "from": period.days.start, "to": period.days.end} for period in bill.periods]
+def _adjustments(invoice_id: UUID, bill: Bill) -> list[AdjustmentRow]:
+    """The bill's adjustments as they would be read back."""
+    if not bill.basis.corrections:
+        return []
+    adjusting = (line for line in lines(invoice_id, bill) if line.kind == LineKind.ADJUSTMENT)
+    return [AdjustmentRow(**{name: getattr(line, name) for name in AdjustmentRow.__slots__}) for line in adjusting]
+
+
+def drafted(bill: Bill) -> Draft:
+    """What an invoice stores of the bill, besides its lines."""
+    basis, rating = bill.basis, bill.rating
     return Draft(
-        customer_id=bill.customer.id,
+        customer_id=basis.customer_id,
         tier=rating.tier,
         currency=rating.currency,
         tier_base_cost=rating.tier_base_cost,
@@ -237,35 +302,40 @@ def _draft(bill: Bill) -> Draft:
         tax_rate=rating.tax_rate,
         tax_amount=rating.tax_amount,
         total_amount=rating.total_amount,
-        rate_card_id=bill.rate_card_id,
-        usage_revision=bill.usage_revision,
-        tier_periods=orjson.dumps(periods).decode(),
-        tax_jurisdiction=bill.customer.tax_jurisdiction,
-        tax_status=bill.customer.tax_status,
+        rate_card_id=basis.card.id,
+        usage_revision=basis.usage_revision,
+        tier_periods=periods_text(basis.periods),
+        tax_jurisdiction=basis.tax.jurisdiction,
+        tax_status=basis.tax.status,
     )
 
 
 def _lines(bills: Iterable[tuple[UUID, Bill]]) -> list[NewLine]:
-    return [_line(bill.customer.id, invoice_id, line) for invoice_id, bill in bills for line in bill.rating.lines]
+    return [line for invoice_id, bill in bills for line in lines(invoice_id, bill)]
 
 
-def _line(customer_id: UUID, invoice_id: UUID, line: Line) -> NewLine:
-    return NewLine(
-        customer_id=customer_id,
-        invoice_id=invoice_id,
-        position=line.position,
-        kind=line.kind,
-        metric=line.metric,
-        tier=line.tier,
-        adjusted_month=None if line.adjusted_month is None else line.adjusted_month.first,
-        usage_revision=None,
-        charged_before=None,
-        description=line.description,
-        quantity=line.quantity,
-        billable=line.billable,
-        bands=bands_text(line.bands),
-        amount=line.amount,
-    )
+def lines(invoice_id: UUID, bill: Bill) -> Iterator[NewLine]:
+    """The bill's lines as they are stored."""
+    corrections = {one.month: one for one in bill.basis.corrections}
+    for line in bill.rating.lines:
+        correction = None if line.adjusted_month is None else corrections[line.adjusted_month]
+        yield NewLine(
+            customer_id=bill.customer_id,
+            invoice_id=invoice_id,
+            position=line.position,
+            kind=line.kind,
+            metric=line.metric,
+            tier=line.tier,
+            adjusted_month=None if correction is None else correction.month.first,
+            adjusted_invoice_id=None if correction is None else correction.invoice_id,
+            usage_revision=None if correction is None else correction.usage_revision,
+            charged_before=None if correction is None else correction.charged,
+            description=line.description,
+            quantity=line.quantity,
+            billable=line.billable,
+            bands=bands_text(line.bands),
+            amount=line.amount,
+        )
 
 
 def bands_text(bands: Sequence[LineBand]) -> str:
@@ -280,3 +350,16 @@ def bands_of(text: str) -> list[LineBand]:
     if text == "[]":
         return []
     return [LineBand(**{name: Decimal(value) for name, value in band.items()}) for band in orjson.loads(text)]
+
+
+def periods_text(periods: Sequence[TierDays]) -> str:
+    """JSON: each tier with its first day and the day after its last."""
+    return orjson.dumps([{"tier": one.tier, "from": one.days.start, "to": one.days.end} for one in periods]).decode()
+
+
+def periods_of(text: str) -> tuple[TierDays, ...]:
+    """What `periods_text` wrote."""
+    return tuple(
+        TierDays(Tier(one["tier"]), Days(date.fromisoformat(one["from"]), date.fromisoformat(one["to"])))
+        for one in orjson.loads(text)
+    )

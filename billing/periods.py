@@ -31,7 +31,7 @@ class Month:
 
     def __post_init__(self) -> None:
         if not (1 <= self.year <= 9999 and 1 <= self.number <= 12):
-            raise Invalid(f"There is no month {self.number} of the year {self.year} here.")
+            raise Invalid(f"Months reach from 0001-01 to 9999-12: {self.year}-{self.number:02} is not one of them.")
 
     @classmethod
     def parse(cls, text: str) -> Self:

@@ -143,7 +143,7 @@ def rate(
     month: Month,
     usage: Usage,
     tax: Tax,
-    adjustments: Iterable[Adjustment] = (),
+    adjustments: Sequence[Adjustment] = (),
 ) -> Rating:
     """The whole invoice of a month in which the customer has a billable day.
 
@@ -155,17 +155,16 @@ def rate(
     return _rate(card, periods[-1].tier, periods, month, usage, tax, adjustments)
 
 
-def rate_adjustments(card: RateCard, tier: Tier, month: Month, tax: Tax, adjustments: Iterable[Adjustment]) -> Rating:
+def rate_adjustments(card: RateCard, tier: Tier, month: Month, tax: Tax, adjustments: Sequence[Adjustment]) -> Rating:
     """An invoice of adjustments alone, for a customer closed before `month`; `tier` is that of its last billable day.
 
     Raises NotBillable unless the adjustments are above 0.00 in sum; else as `rate`.
     """
-    known = list(adjustments)
     with exact():
-        waiting = sum((one.newest - one.charged for one in known), ZERO)
+        waiting = sum((one.newest - one.charged for one in adjustments), ZERO)
     if waiting <= 0:
         raise NotBillable(month)
-    return _rate(card, tier, (), month, NO_USAGE, tax, known)
+    return _rate(card, tier, (), month, NO_USAGE, tax, adjustments)
 
 
 def usage_charge(card: RateCard, tier: Tier, usage: Usage) -> Charge:
@@ -181,7 +180,7 @@ def _rate(
     month: Month,
     usage: Usage,
     tax: Tax,
-    adjustments: Iterable[Adjustment],
+    adjustments: Sequence[Adjustment],
 ) -> Rating:
     lines: list[Line] = []
     with exact():
@@ -196,6 +195,7 @@ def _rate(
         base + charge.usage_charges >= _TOO_LARGE
         or total >= _TOO_LARGE
         or any(abs(line.amount) >= _TOO_LARGE for line in lines)
+        or any(abs(one.charged) >= _TOO_LARGE for one in adjustments)
     ):
         raise AmountTooLarge(month)
     return Rating(

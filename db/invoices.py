@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from db.page import COUNT_LIMIT, Edge, Page
-from db.session import Session, columns
+from db.session import Session, columns, numerics
 
 
 class InvoiceStatus(StrEnum):
@@ -64,6 +64,11 @@ class InvoiceRow:
         """What its lines, payments and credit notes are asked by: customer and invoice, as their indexes begin."""
         return self.customer_id, self.id
 
+    @property
+    def usage(self) -> tuple[UUID, date, int]:
+        """What the usage that it bills is asked by: customer, month and revision."""
+        return self.customer_id, self.month, self.usage_revision
+
 
 @dataclass(frozen=True, slots=True)
 class LineRow:
@@ -85,6 +90,24 @@ class LineRow:
     @property
     def invoice(self) -> tuple[UUID, UUID]:
         return self.customer_id, self.invoice_id
+
+
+@dataclass(frozen=True, slots=True)
+class AdjustmentRow:
+    """What an adjustment line was computed from: the month's invoice, its usage, and what had been charged for it."""
+
+    customer_id: UUID
+    invoice_id: UUID
+    adjusted_month: date
+    adjusted_invoice_id: UUID
+    usage_revision: int
+    charged_before: Decimal
+    amount: Decimal
+
+    @property
+    def usage(self) -> tuple[UUID, date, int]:
+        """What the usage that it charges is asked by: customer, month and revision."""
+        return self.customer_id, self.adjusted_month, self.usage_revision
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +140,7 @@ class Draft(NamedTuple):
 
 
 class NewLine(NamedTuple):
-    """A line as it is stored. `usage_revision` and `charged_before` belong to adjustments alone."""
+    """A line as it is stored. From `adjusted_month` to `charged_before`: of adjustments alone, which have them all."""
 
     customer_id: UUID
     invoice_id: UUID
@@ -126,6 +149,7 @@ class NewLine(NamedTuple):
     metric: str | None
     tier: str | None
     adjusted_month: date | None
+    adjusted_invoice_id: UUID | None
     usage_revision: int | None
     charged_before: Decimal | None
     description: str
@@ -147,6 +171,7 @@ class Issued:
 
 _INVOICE = columns(InvoiceRow, prefix="i.")
 _LINE = columns(LineRow, prefix="line.")
+_ADJUSTMENT = columns(AdjustmentRow, prefix="line.")
 _DRAFT = ", ".join(Draft._fields)
 _NEW_LINE = ", ".join(NewLine._fields)
 
@@ -157,11 +182,13 @@ _KEY = ("customer_id", "id")
 _TYPES = {
     "customer_id": "uuid",
     "invoice_id": "uuid",
+    "adjusted_invoice_id": "uuid",
     "rate_card_id": "uuid",
     "position": "int",
     "usage_revision": "int",
     "adjusted_month": "date",
-} | dict.fromkeys(
+}
+_NUMERIC = frozenset(
     (
         "tier_base_cost",
         "usage_charges",
@@ -175,15 +202,15 @@ _TYPES = {
         "quantity",
         "billable",
         "amount",
-    ),
-    "numeric",
+    )
 )
 _JSON = ("tier_periods", "bands")
 
 
 def _arrays(names: Sequence[str], *, first: int) -> str:
-    """Bound arrays, one a column, from `$first` on; JSON comes as text."""
-    return ", ".join(f"${place}::{_TYPES.get(name, 'text')}[]" for place, name in enumerate(names, first))
+    """Bound arrays, one a column, from `$first` on, as `columns_of` makes them; JSON comes as text."""
+    types = ("text::numeric" if name in _NUMERIC else _TYPES.get(name, "text") for name in names)
+    return ", ".join(f"${place}::{type}[]" for place, type in enumerate(types, first))
 
 
 def _values(table: str, names: Sequence[str]) -> str:
@@ -198,7 +225,8 @@ _NEW_LINE_VALUES = _values("line", NewLine._fields)
 
 def columns_of(rows: Sequence[tuple[Any, ...]], names: Sequence[str]) -> list[Sequence[Any]]:
     """Rows turned into one array a column, as `unnest` takes them."""
-    return list(zip(*rows, strict=True)) if rows else [[] for _ in names]
+    arrays: list[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [()] * len(names)
+    return [numerics(array) if name in _NUMERIC else array for name, array in zip(names, arrays, strict=True)]
 
 
 def _pair(first: Any, second: Any) -> tuple[Any, Any]:
@@ -340,6 +368,22 @@ async def lines_by_invoices(session: Session, invoices: Sequence[tuple[UUID, UUI
     )
 
 
+async def adjustments_by_invoices(session: Session, invoices: Sequence[tuple[UUID, UUID]]) -> list[AdjustmentRow]:
+    """The adjustments of all these invoices, each named by (customer, invoice), in the order of their lines."""
+    return await session.all(
+        AdjustmentRow,
+        f"""
+        select {_ADJUSTMENT}
+          from unnest($1::uuid[], $2::uuid[]) as wanted (customer_id, invoice_id)
+          join invoice_lines line
+            on line.customer_id = wanted.customer_id and line.invoice_id = wanted.invoice_id
+         where line.kind = 'adjustment'
+         order by line.invoice_id, line.position
+        """,
+        *columns_of(invoices, _KEY),
+    )
+
+
 async def balances(session: Session, customer_ids: Sequence[UUID]) -> list[BalanceRow]:
     """What each customer owes for all its invoices, less the credit that no invoice has taken up; one row each."""
     return await session.all(
@@ -475,15 +519,20 @@ async def add_lines(session: Session, lines: Sequence[NewLine]) -> None:
 
 
 async def issue(session: Session, invoices: Sequence[tuple[UUID, UUID]], *, at: datetime, due_on: date) -> list[Issued]:
-    """Number these drafts, each named by (customer, invoice), at most one a customer. What is nothing is paid at once.
+    """Number these drafts, each named by (customer, invoice), at most one a customer.
 
-    Call it under `lock_counters`. What is no draft any more is left out, and no number is given for it.
+    Credit that was taken up for one is applied; with nothing left that is due it is paid at once. Call it under
+    `lock_counters`. What is no draft any more is left out, and no number is given for it.
     """
     return await session.all(
         Issued,
         """
         with draft as (
-            select i.customer_id, i.id
+            select i.customer_id, i.id, (
+                       select coalesce(sum(used.amount), 0)
+                         from credit_uses used
+                        where used.customer_id = i.customer_id and used.invoice_id = i.id
+                   ) as credit
               from unnest($1::uuid[], $2::uuid[]) as wanted (customer_id, id)
               join invoices i on i.customer_id = wanted.customer_id and i.id = wanted.id
              where i.status = 'draft'
@@ -492,15 +541,18 @@ async def issue(session: Session, invoices: Sequence[tuple[UUID, UUID]], *, at: 
                set last_invoice = counter.last_invoice + 1
               from draft
              where counter.customer_id = draft.customer_id
-            returning counter.customer_id, draft.id, counter.last_invoice as count
+            returning counter.customer_id, draft.id, draft.credit, counter.last_invoice as count
         )
         update invoices i
-           set status = case when i.total_amount = 0 then 'paid' else 'issued' end,
+           set status = case when i.total_amount = counted.credit then 'paid' else 'issued' end,
+               credit_applied = counted.credit,
                number = customers.invoice_prefix || '-'
                         || lpad(counted.count::text, greatest(4, length(counted.count::text)), '0'),
+               billed_to = jsonb_build_object('name', customers.name, 'email', customers.billing_email, 'aws_org_id',
+                                              customers.aws_org_id, 'aws_account_id', customers.aws_account_id),
                issued_at = $3::timestamptz,
                due_on = $4,
-               paid_at = case when i.total_amount = 0 then $3 end,
+               paid_at = case when i.total_amount = counted.credit then $3 end,
                updated_at = $3
           from counted
           join customers on customers.id = counted.customer_id
@@ -535,6 +587,23 @@ async def take_payment(session: Session, invoice: tuple[UUID, UUID], amount: Dec
            set amount_paid = i.amount_paid + $3,
                status = case when {_DUE} = $3 then 'paid' else i.status end,
                paid_at = case when {_DUE} = $3 then $4::timestamptz end,
+               updated_at = $4
+         where i.customer_id = $1 and i.id = $2
+        """,
+        *invoice,
+        amount,
+        at,
+    )
+
+
+async def take_credit_note(session: Session, invoice: tuple[UUID, UUID], amount: Decimal, *, at: datetime) -> None:
+    """So much more was credited; with nothing left that is due, the invoice is paid. The note's own row is another's."""
+    await session.execute(
+        f"""
+        update invoices i
+           set amount_credited = i.amount_credited + $3,
+               status = case when {_DUE} <= $3 then 'paid' else i.status end,
+               paid_at = case when i.status = 'issued' and {_DUE} = $3 then $4::timestamptz else i.paid_at end,
                updated_at = $4
          where i.customer_id = $1 and i.id = $2
         """,

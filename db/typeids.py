@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from uuid import UUID
 
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
+_PAIRS = [high + low for high in ALPHABET for low in ALPHABET]
 
 
 def typeid(prefix: str, id: UUID) -> str:
-    return prefix + "_" + "".join(_ALPHABET[id.int >> shift & 31] for shift in range(125, -1, -5))
+    # by pairs of characters: lists of a thousand IDs are common, and this is a third of the time
+    number = id.int
+    return prefix + "_" + "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)])

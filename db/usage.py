@@ -85,6 +85,24 @@ async def newest_of_month(session: Session, month: date, customer_ids: Sequence[
     )
 
 
+async def by_revisions(
+    session: Session, revisions: Sequence[tuple[UUID, date, int]]
+) -> dict[tuple[UUID, date, int], UsageRow]:
+    """These revisions, each named by customer, month and number."""
+    found = await session.all(
+        UsageRow,
+        f"""
+        select {_USAGE}
+          from unnest($1::uuid[], $2::date[], $3::int[]) as wanted (customer_id, month, revision)
+          join usage_metrics using (customer_id, month, revision)
+        """,
+        [customer_id for customer_id, _, _ in revisions],
+        [month for _, month, _ in revisions],
+        [number for _, _, number in revisions],
+    )
+    return {(row.customer_id, row.month, row.revision): row for row in found}
+
+
 async def insert(session: Session, rows: Sequence[UsageRow], *, source: Source) -> None:
     """New revisions, one after the highest each."""
     await session.execute(

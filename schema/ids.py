@@ -8,11 +8,10 @@ from uuid import UUID
 
 import strawberry
 
+from db import typeids
 from db.errors import Invalid
 
-_ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
-_PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]
-_TO_PYTHONS_BASE_32 = str.maketrans(_ALPHABET, "0123456789abcdefghijklmnopqrstuv")
+_TO_PYTHONS_BASE_32 = str.maketrans(typeids.ALPHABET, "0123456789abcdefghijklmnopqrstuv")
 
 # 26 characters hold 130 bits: the first is at most 7, or the value were above 128 bits
 _TYPEID = re.compile(r"([a-z]{3})_([0-7][0-9a-hjkmnp-tv-z]{25})")
@@ -20,9 +19,7 @@ _TYPEID = re.compile(r"([a-z]{3})_([0-7][0-9a-hjkmnp-tv-z]{25})")
 
 def typeid(prefix: str, id: UUID) -> strawberry.ID:
     """`typeid("inv", row.id)`."""
-    # by pairs of characters: lists of a thousand IDs are common, and this is a third of the time
-    number = id.int
-    return strawberry.ID(prefix + "_" + "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -1, -10)]))
+    return strawberry.ID(typeids.typeid(prefix, id))
 
 
 def uuid_of(prefix: str, text: str, field: Sequence[str]) -> UUID:

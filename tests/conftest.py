@@ -16,6 +16,12 @@ from local import database, postgres
 from tests.landlord import Landlord, Tenant
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--histories", type=int, default=30, help="how many random histories of a customer to live through"
+    )
+
+
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[postgres.Cluster]:
     with postgres.start(tmp_path_factory.mktemp("landlord") / "home", durable=False) as running:

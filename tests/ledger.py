@@ -97,11 +97,11 @@ class Ledger:
                 session, month, customer_ids=customer_ids, issue=issue, dry_run=dry_run, started_by="tests", now=now
             )
 
-    async def everyone(self, month: Month) -> list[UUID]:
+    async def everyone(self, month: Month, *, now: datetime = NOW) -> list[UUID]:
         """Whom a run of everyone takes; it is not kept."""
         async with self.rehearsal(Role.OPERATOR) as session:
             started = await run.start(
-                session, month, customer_ids=None, issue=False, dry_run=False, started_by="tests", now=NOW
+                session, month, customer_ids=None, issue=False, dry_run=False, started_by="tests", now=now
             )
             taken = await session.values(
                 "select customer_id from billing_run_items where run_id = $1 order by customer_id", started.id

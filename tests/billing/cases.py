@@ -196,6 +196,13 @@ def price_list_in(file: Path) -> PriceList:
     return PriceList(date.fromisoformat(text["effectiveFrom"]), tiers, given)
 
 
+def tax_rates_in(file: Path) -> list[TaxRate]:
+    return [
+        TaxRate(rate["jurisdiction"], Decimal(rate["rate"]), date.fromisoformat(rate["effectiveFrom"]))
+        for rate in json.loads(file.read_text())["taxRates"]
+    ]
+
+
 # ---- customers
 
 

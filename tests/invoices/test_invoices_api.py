@@ -113,7 +113,8 @@ async def test_a_tenant_reads_its_invoice_to_the_last_band(ledger: Ledger, bille
         "volumeDiscount": "0.00", "adjustments": "0.00", "subtotal": "2057.35", "taxJurisdiction": "US-WA",
         "taxStatus": "TAXABLE", "taxRate": "0.1035", "taxAmount": "212.94", "totalAmount": "2270.29",
         "amountPaid": "0.00", "amountCredited": "0.00", "creditApplied": "0.00", "amountDue": "2270.29",
-        "dueOn": due_on, "paidAt": None, "cancelledAt": None, "cancelReason": None, "usageRevision": 1, "pdfUrl": None,
+        "dueOn": due_on, "paidAt": None, "cancelledAt": None, "cancelReason": None, "usageRevision": 1,
+        "pdfUrl": f"http://landlord.test/invoices/{id}.pdf",
         "customer": {"id": billed.id, "invoicePrefix": prefix}, "payments": [], "creditNotes": [],
         "rateCard": {"name": "2025 list", "currency": "USD", "effectiveFrom": "2025-01-01"},
         "lines": [
@@ -258,7 +259,7 @@ async def test_an_operator_issues_takes_payments_and_is_told_what_goes(
     issued = (await house.api(ISSUE, id=id))["issueInvoice"]
     assert issued["errors"] == []
     assert (issued["invoice"]["status"], issued["invoice"]["number"][7:]) == ("ISSUED", "0002")
-    assert await available(house) == ["RECORD_PAYMENT", "CANCEL"]
+    assert await available(house) == ["RECORD_PAYMENT", "CANCEL", "ISSUE_CREDIT_NOTE"]
     assert await available(billed) == []
     reader = await house.landlord.key(None, ["invoices:read", "billing:read"])
     assert await available(reader) == []
@@ -272,7 +273,7 @@ async def test_an_operator_issues_takes_payments_and_is_told_what_goes(
     assert (await house.api(PAY, input=payment))["recordPayment"] == paid
     other = (await house.api(PAY, input=payment | {"amount": "1.00"}))["recordPayment"]
     assert other == {"invoice": None, "errors": [{"code": "IDEMPOTENCY_MISMATCH", "field": None}]}
-    assert await available(house) == []
+    assert await available(house) == ["ISSUE_CREDIT_NOTE"]
     trail = await house.landlord.admin.fetch(
         "select event_type, resource_type, resource_id, customer_id, status from audit_events"
         " where resource_id = $1 and actor_kind = 'operator' order by id",
