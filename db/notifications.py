@@ -39,6 +39,10 @@ class NotificationRow:
     failed_reason: str | None
     created_at: datetime
 
+    @property
+    def key(self) -> tuple[UUID, UUID]:
+        return self.customer_id, self.id
+
 
 _NOTIFICATION = columns(NotificationRow, prefix="n.")
 
@@ -90,3 +94,49 @@ OF_CUSTOMER = Edge(ask=pages_by_customers, count=counts_by_customers, parent=att
 
 async def by_ids(session: Session, ids: Sequence[UUID]) -> list[NotificationRow]:
     return await session.all(NotificationRow, f"select {_NOTIFICATION} from notifications n where n.id = any($1)", ids)
+
+
+# ---------------------------------------------------------------- an e-mail on its way, as a worker
+
+
+async def add_email(
+    session: Session, customer_id: UUID, *, title: str, message: str, address: str, at: datetime
+) -> NotificationRow:
+    return await session.one(
+        NotificationRow,
+        f"""
+        insert into notifications as n (customer_id, title, message, channel, delivery_address, created_at)
+        values ($1, $2, $3, 'email', $4, $5)
+        returning {_NOTIFICATION}
+        """,
+        customer_id,
+        title,
+        message,
+        address,
+        at,
+        what="notification",
+    )
+
+
+async def tell(
+    session: Session,
+    notification: tuple[UUID, UUID],
+    status: NotificationStatus,
+    *,
+    attempts: int,
+    sent_at: datetime | None = None,
+    failed_reason: str | None = None,
+) -> None:
+    """How far this one, named by (customer, notification), has got after so many tries."""
+    await session.execute(
+        """
+        update notifications
+           set status = $3, attempts = $4, sent_at = $5, failed_reason = $6
+         where customer_id = $1 and id = $2
+        """,
+        *notification,
+        status,
+        attempts,
+        sent_at,
+        failed_reason,
+    )

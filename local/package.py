@@ -1,7 +1,8 @@
-"""Builds the artifact that Lambda runs: `build/landlord-<architecture>-py<version>.zip`, the same bytes at every build.
+"""Builds what Lambda runs: `build/landlord-<functions>-<architecture>-py<version>.zip`, the same bytes at every build.
 
-It holds the packages of requirements.txt, locked and by their hashes, and our own tree as it stands here, without what
-is for this machine alone. Nothing of the building machine gets in: no dates, no order of files, no paths.
+It holds locked packages, by their hashes, and our own tree as it stands here, without what is for this machine alone.
+Nothing of the building machine gets in: no dates, no order of files, no paths. There are two of them: the API's, which
+has to start quickly, and the workers', with what sets PDFs besides.
 """
 
 import argparse
@@ -19,6 +20,8 @@ BUILD = ROOT / "build"
 # Lambda unpacks no more than this, layers included
 _LIMIT = 250 * 1024 * 1024
 
+_LOCKS = {"api": ROOT / "requirements.txt", "worker": ROOT / "requirements-worker.txt"}
+
 # what an installer leaves that differs from machine to machine, or that nobody imports
 _LEFT_OUT = {"__pycache__", "bin", ".lock", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
 
@@ -26,13 +29,14 @@ _LEFT_OUT = {"__pycache__", "bin", ".lock", "RECORD", "INSTALLER", "REQUESTED", 
 def main() -> int:
     """The exit code."""
     parser = argparse.ArgumentParser(prog="python -m local.package", description=__doc__.splitlines()[0])
+    parser.add_argument("--functions", choices=list(_LOCKS), default="api", help="for which it is (default: api)")
     parser.add_argument("--architecture", choices=["arm64", "x86_64"], default="arm64")
     parser.add_argument("--python", default="3.13", help="version of the Lambda runtime (default: 3.13)")
     asked = parser.parse_args()
-    tree = BUILD / f"landlord-{asked.architecture}-py{asked.python}"
+    tree = BUILD / f"landlord-{asked.functions}-{asked.architecture}-py{asked.python}"
     shutil.rmtree(tree, ignore_errors=True)
     try:
-        install(tree, architecture=asked.architecture, python=asked.python)
+        install(tree, _LOCKS[asked.functions], architecture=asked.architecture, python=asked.python)
     except subprocess.CalledProcessError as problem:
         print(f"landlord: the packages could not be installed (uv ended with {problem.returncode}).", file=sys.stderr)
         return 1
@@ -47,22 +51,24 @@ def main() -> int:
     return 0
 
 
-def install(tree: Path, *, architecture: str, python: str) -> None:
+def install(tree: Path, lock: Path, *, architecture: str, python: str) -> None:
     """The locked packages, as wheels made for Lambda, whatever machine this is."""
     machine = {"arm64": "aarch64", "x86_64": "x86_64"}[architecture]
     command = [str(Path(sys.executable).with_name("uv")), "pip", "install", "--quiet", "--target", str(tree)]
     command += ["--python-platform", f"{machine}-manylinux_2_28", "--python-version", python, "--only-binary", ":all:"]
-    command += ["--no-deps", "--require-hashes", "--link-mode", "copy", "-r", str(ROOT / "requirements.txt")]
+    command += ["--no-deps", "--require-hashes", "--link-mode", "copy", "-r", str(lock)]
     subprocess.run(command, check=True)
 
 
 def copy_ours(tree: Path, *, root: Path = ROOT) -> None:
-    """Our packages and modules as pyproject.toml lists them, and what they read: migrations, schema, explorer."""
+    """Our packages and modules as pyproject.toml lists them, and what they read: migrations, templates, explorer."""
     ours = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]
     wanted = [root / f"{module}.py" for module in ours["py-modules"]]
     for package in ours["packages"]:
         if package != "local":
-            wanted += [path for path in (root / package).rglob("*") if path.suffix in {".py", ".graphql", ".json"}]
+            wanted += [
+                path for path in (root / package).rglob("*") if path.suffix in {".py", ".graphql", ".json", ".typ"}
+            ]
     wanted += (root / "sql").rglob("*.sql")
     wanted += (path for path in (root / "graphiql" / "dist").rglob("*") if path.is_file() and path.name[0] != ".")
     for path in wanted:

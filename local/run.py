@@ -1,4 +1,4 @@
-"""What `make run` starts: the database, its migrations and demo data, then the API on 127.0.0.1.
+"""What `make run` starts: the database, its migrations and demo data, an AWS emulator, then the API on 127.0.0.1.
 
 Whatever is in the way on this machine is said in a sentence, with exit code 1. Ctrl-C, SIGTERM and a closed terminal
 stop everything that was started.
@@ -19,7 +19,7 @@ import uvicorn
 
 from app import Settings, create_app, utc_now
 from db.migrate import ChangedMigration
-from local import database, demo, postgres
+from local import aws, database, demo, postgres
 from local.home import Unusable, claim, write_private
 
 ROOT = Path(__file__).parent.parent
@@ -48,17 +48,20 @@ def run(*, home: Path, port: str) -> None:
         kept = _secrets(home)
         if not (ROOT / "graphiql" / "dist" / "index.html").exists():
             raise Unusable("GraphiQL is not built: `make run` builds it, with Node 20.19 or newer.")
-        with postgres.start(home, durable=True) as cluster:
+        with postgres.start(home, durable=True) as cluster, aws.start(home) as emulator:
+            os.environ.update(emulator.environment)  # boto3 goes there, whatever this user's own settings say
+            aws.let_send(demo.HOUSE.email)
             settings = asyncio.run(_prepare(cluster, kept, now=utc_now()))
             write_private(home / "admin-url", database.admin_url(cluster.superuser_url) + "\n")
             server = uvicorn.Server(uvicorn.Config(create_app(settings), lifespan="on", log_level="warning"))
-            print(_what_is_where(home, listener, seconds=time.perf_counter() - began), flush=True)
+            print(_what_is_where(home, listener, emulator, seconds=time.perf_counter() - began), flush=True)
             server.run(sockets=[listener])
 
 
 def _listener(port: str) -> socket.socket:
     """The port, taken before anything else is started."""
-    listener = socket.socket()
+    # asyncio sends small packets at once only where a socket says that it is TCP's: else answers wait 40 ms for an ACK
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", int(port)))
@@ -104,10 +107,12 @@ async def _prepare(cluster: postgres.Cluster, kept: dict[str, str], *, now: date
             f"The database in {cluster.home} could not be brought up to date ({problem}): "
             f"see {cluster.home}/postgres.log, or remove {cluster.home} and start afresh with new demo data."
         ) from problem
-    return Settings.from_env(environment | {"LANDLORD_WORK_HERE": "true", "LANDLORD_CONNECTIONS": "8"})
+    here = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
+    here |= {"LANDLORD_WORK_HERE": "true", "LANDLORD_MAIL": "ses", "LANDLORD_CONNECTIONS": "8"}
+    return Settings.from_env(environment | here)
 
 
-def _what_is_where(home: Path, listener: socket.socket, *, seconds: float) -> str:
+def _what_is_where(home: Path, listener: socket.socket, emulator: aws.Emulator, *, seconds: float) -> str:
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     return "\n".join(
         [
@@ -115,9 +120,10 @@ def _what_is_where(home: Path, listener: socket.socket, *, seconds: float) -> st
             f"  GraphiQL       {url}/graphql   (signed in as the demo tenant)",
             f"  API            POST {url}/graphql   Authorization: Bearer <session or key>",
             f"  health         {url}/healthz  {url}/readyz",
+            f"  mail sent      {emulator.url}/_ministack/ses/messages   (AWS here is an emulator: nothing leaves)",
             f"  keys           {home}/demo-keys.json",
             f"  database       psql \"$(cat '{home}/admin-url')\"",
-            f"  log of it      {home}/postgres.log",
+            f"  logs           {home}/postgres.log  {home}/aws.log",
         ]
     )
 

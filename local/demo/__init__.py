@@ -5,6 +5,7 @@ are new each time. `people.py` says who there is, `usage.py` what they use, `tic
 them month by month, `trail.py` says who did what; `planting.py` stores it all.
 """
 
+from local.demo.people import HOUSE
 from local.demo.planting import plant
 
-__all__ = ["plant"]
+__all__ = ["HOUSE", "plant"]

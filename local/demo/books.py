@@ -14,13 +14,14 @@ from uuid import UUID
 import orjson
 
 from billing import inputs, rating
+from billing.corrections import Correction
 from billing.failures import BillingFailure
 from billing.inputs import Bill, Inputs
 from billing.money import ZERO, to_cents
 from billing.periods import Month, billable_days
 from billing.prices import StoredRateCard
 from billing.rate_card import TaxRates, in_force
-from billing.rating import Adjustment, Tax, Usage
+from billing.rating import Usage
 from billing.usage import usage_of
 from db.billing_runs import Outcome, Result, RunRow
 from db.customers import CustomerRow
@@ -53,14 +54,6 @@ class CreditNote:
     issued_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Correction:
-    """What an adjustment line rests on: the usage revision that it charges, and what had been charged before."""
-
-    usage_revision: int
-    charged_before: Decimal
-
-
 @dataclass(slots=True)
 class Invoice:
     id: UUID
@@ -68,14 +61,13 @@ class Invoice:
     bill: Bill
     number: str
     issued_at: datetime
-    corrections: dict[Month, Correction]
     cancelled: tuple[datetime, str] | None = None
     payments: list[Payment] = field(default_factory=list)
     credit_note: CreditNote | None = None
 
     @property
     def customer_id(self) -> UUID:
-        return self.bill.customer.id
+        return self.bill.customer_id
 
     @property
     def month(self) -> Month:
@@ -330,18 +322,9 @@ def _bill(calendar: Calendar, account: Account, month: Month, prices: Prices, at
         tax_rates=prices.tax_rates,
         customers={customer.id: customer},
         usage={} if usage is None else {customer.id: usage},
+        corrections={customer.id: _corrections(account, month, at)},
     )
     bill = inputs.bill(known, customer.id)
-    adjustments, corrections = _adjustments(account, month, prices, at)
-    if adjustments and usage is not None:
-        tax = Tax(
-            jurisdiction=customer.tax_jurisdiction,
-            status=TaxStatus(customer.tax_status),
-            rate=prices.tax_rates.on(month.last, customer.tax_jurisdiction),
-        )
-        card = prices.cards[bill.rate_card_id].card
-        rated = rating.rate(card, bill.periods, month, usage_of(usage), tax, adjustments)
-        bill = replace(bill, rating=rated)
     count = len(account.invoices) + 1
     return Invoice(
         id=id_of(at, f"invoice/{company.slug}/{calendar.ago(month)}/{count}"),
@@ -349,27 +332,22 @@ def _bill(calendar: Calendar, account: Account, month: Month, prices: Prices, at
         bill=bill,
         number=f"{customer.invoice_prefix}-{count:04}",
         issued_at=at,
-        corrections=corrections,
     )
 
 
-def _adjustments(
-    account: Account, month: Month, prices: Prices, at: datetime
-) -> tuple[list[Adjustment], dict[Month, Correction]]:
+def _corrections(account: Account, month: Month, at: datetime) -> list[Correction]:
     """Of the earlier months whose newest usage comes to something else than what was charged for them."""
-    found: list[Adjustment] = []
-    corrections: dict[Month, Correction] = {}
+    found: list[Correction] = []
     for invoice in account.invoices:
         usage = account.recorded(invoice.month, at)
         if invoice.cancelled is not None or invoice.month >= month or usage is None:
             continue
-        card = prices.cards[invoice.bill.rate_card_id].card
-        newest = rating.usage_charge(card, invoice.bill.rating.tier, usage_of(usage)).net
+        basis = invoice.bill.basis
+        newest = rating.usage_charge(basis.card.card, basis.tier, usage_of(usage)).net
         charged = account.charged(invoice.month)
         if newest != charged:
-            found.append(Adjustment(invoice.month, newest=newest, charged=charged))
-            corrections[invoice.month] = Correction(usage.revision, charged)
-    return found, corrections
+            found.append(Correction(invoice.month, newest, charged, invoice.id, usage.revision))
+    return found
 
 
 def _cancel(calendar: Calendar, run: Run, ago: int) -> None:

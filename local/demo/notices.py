@@ -56,15 +56,41 @@ def endpoints(calendar: Calendar, books: Books) -> Iterator[tuple[EndpointRow, d
         yield row, None if one.deleted is None else calendar.at(one.deleted)
 
 
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """A notification about an invoice, and the outbox's key of the e-mail that it tells of."""
+
+    key: str
+    invoice_id: UUID
+    shown: NotificationRow
+
+    def message(self) -> dict[str, object]:
+        """The e-mail as the outbox has it."""
+        return {
+            "id": id_of(self.shown.created_at, f"message/{self.key}"),
+            "customer_id": self.shown.customer_id,
+            "kind": "email",
+            "key": self.key,
+            "payload": f'{{"invoice_id": "{self.invoice_id}"}}',
+            "due_at": self.shown.created_at,
+            "attempts": self.shown.attempts,
+            "sent_at": self.shown.sent_at,
+            "notification_id": self.shown.id,
+            "created_at": self.shown.created_at,
+        }
+
+
 def notifications(calendar: Calendar, books: Books) -> list[NotificationRow]:
-    rows: list[NotificationRow] = []
+    return [*(mail.shown for mail in mails(calendar, books)), *_odd_ones(calendar, books.of(SHOWCASE))]
+
+
+def mails(calendar: Calendar, books: Books) -> Iterator[Mail]:
     for account in books.accounts.values():
         for invoice in account.invoices:
-            rows.append(_issued(calendar, account, invoice))
+            yield Mail(f"invoice-issued/{invoice.id}", invoice.id, _issued(calendar, account, invoice))
             if invoice.cancelled is None:
-                rows += _reminders(calendar, account, invoice)
-    rows += _odd_ones(calendar, books.of(SHOWCASE))
-    return rows
+                for day, shown in _reminders(calendar, account, invoice):
+                    yield Mail(f"invoice-reminder-{day}/{invoice.id}", invoice.id, shown)
 
 
 def _issued(calendar: Calendar, account: Account, invoice: Invoice) -> NotificationRow:
@@ -81,20 +107,24 @@ def _issued(calendar: Calendar, account: Account, invoice: Invoice) -> Notificat
     )
 
 
-def _reminders(calendar: Calendar, account: Account, invoice: Invoice) -> Iterator[NotificationRow]:
+def _reminders(calendar: Calendar, account: Account, invoice: Invoice) -> Iterator[tuple[int, NotificationRow]]:
+    """Each after its day."""
     due_on = invoice.issued_at + timedelta(days=DAYS_TO_PAY)
     paid_at = max((payment.received_at for payment in invoice.payments), default=None)
     for day in _REMINDED_ON:
         at = due_on + timedelta(days=day, hours=6)
         if calendar.happened(at) and (invoice.due or (paid_at is not None and paid_at > at)):
-            yield _row(
-                calendar,
-                account.customer.id,
-                f"reminder/{invoice.number}/{day}",
-                at=at,
-                title=f"Invoice {invoice.number} is overdue",
-                message=f"{invoice.number} was due on {due_on.date()}: {invoice.due:,} of {invoice.total:,} are open.",
-                address=account.customer.billing_email,
+            yield (
+                day,
+                _row(
+                    calendar,
+                    account.customer.id,
+                    f"reminder/{invoice.number}/{day}",
+                    at=at,
+                    title=f"Invoice {invoice.number} is overdue",
+                    message=f"{invoice.number} was due on {due_on.date()}: {invoice.due:,} of {invoice.total:,} are open.",
+                    address=account.customer.billing_email,
+                ),
             )
 
 

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 
+from db.company import CompanyRow
 from db.enums import TaxStatus, Tier
 from local.demo.moments import When
 
 INES, TOMASZ, PRIYA = "Ines Calloway", "Tomasz Wrona", "Priya Raman"
 STAFF = (INES, TOMASZ, PRIYA)
 COLLECTOR = "usage collector"  # the house's own program
+
+HOUSE = CompanyRow(
+    effective_from=date(2020, 1, 1),
+    name="Landlord Cloud, Inc.",
+    address=["500 Harbor Steps, Suite 1200", "Seattle, WA 98101", "United States"],
+    tax_id="EIN 91-0000000",
+    email="billing@landlord.example",
+    payment=["Bank transfer to Harbor Example Bank", "Routing 000000000", "Account 4417 1234 5678"],
+)
 
 _FIRST_DAY = When(12, 1)
 

@@ -7,7 +7,7 @@ and constraint does. So an invoice is a draft first, gets its lines and its numb
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,18 +20,18 @@ import orjson
 
 from auth import keys
 from auth.scopes import Scope
-from billing import price_list, prices
-from billing.invoicing import DAYS_TO_PAY, bands_text
+from billing import invoicing, price_list, prices
+from billing.invoicing import DAYS_TO_PAY
+from db import company
 from db import invoices as stored_invoices
 from db import usage as stored_usage
-from db.invoices import Draft, NewLine
 from db.session import Session
 from local.demo import books as ledger
 from local.demo import keys as for_show
 from local.demo import notices, threads, trail
-from local.demo.books import Books, Invoice, Prices, Run
+from local.demo.books import Books, Prices, Run
 from local.demo.moments import MONTHS, Calendar, id_of, instant
-from local.demo.people import SHOWCASE
+from local.demo.people import HOUSE, SHOWCASE
 from local.demo.threads import Thread
 from local.home import write_private
 
@@ -56,6 +56,7 @@ async def plant(environment: Mapping[str, str], home: Path, *, now: datetime) ->
     connection = await asyncpg.connect(_superusers_url(environment, home), server_settings={"search_path": "landlord"})
     try:
         async with connection.transaction():
+            await company.add(Session(connection), HOUSE, at=instant(HOUSE.effective_from))
             showcase = await _showcase(connection)
             if showcase is None:
                 showcase = await _plant(connection, Calendar(now))
@@ -155,6 +156,7 @@ async def _plant(connection: asyncpg.Connection, calendar: Calendar) -> UUID:
     await _copy(connection, "support_tickets", [asdict(thread.row) for thread in said])
     await _copy(connection, "ticket_comments", [asdict(row) for thread in said for row in thread.comments])
     await _copy(connection, "notifications", [asdict(row) for row in notices.notifications(calendar, books)])
+    await _copy(connection, "outbox", [mail.message() for mail in notices.mails(calendar, books)])
     await _endpoints(connection, calendar, books)
     await _trail_and_keys(connection, calendar, books, said)
     return books.of(SHOWCASE).customer.id
@@ -201,10 +203,12 @@ async def _run(connection: asyncpg.Connection, session: Session, run: Run) -> No
     await _copy(connection, "billing_run_items", [item | settled for item in items])
     made = run.invoices
     at = row.billed_at
-    said = [_draft(invoice)._asdict() for invoice in made]
+    said = [invoicing.drafted(invoice.bill)._asdict() for invoice in made]
     kept = [{"id": invoice.id, "month": row.month, "created_at": at, "updated_at": at} for invoice in made]
     await _copy(connection, "invoices", [one | other for one, other in zip(said, kept, strict=True)])
-    await stored_invoices.add_lines(session, [line for invoice in made for line in _lines(invoice)])
+    await stored_invoices.add_lines(
+        session, [line for invoice in made for line in invoicing.lines(invoice.id, invoice.bill)]
+    )
     customer_ids = [invoice.customer_id for invoice in made]
     await stored_invoices.lock_counters(session, customer_ids)
     named = [(invoice.customer_id, invoice.id) for invoice in made]
@@ -216,51 +220,6 @@ async def _run(connection: asyncpg.Connection, session: Session, run: Run) -> No
         if invoice.cancelled is not None:
             when, reason = invoice.cancelled
             await stored_invoices.cancel(session, [(invoice.customer_id, invoice.id)], reason=reason, at=when)
-
-
-def _draft(invoice: Invoice) -> Draft:
-    bill, rating = invoice.bill, invoice.bill.rating
-    periods = [{"tier": one.tier, "from": one.days.start, "to": one.days.end} for one in bill.periods]
-    return Draft(
-        customer_id=invoice.customer_id,
-        tier=rating.tier,
-        currency=rating.currency,
-        tier_base_cost=rating.tier_base_cost,
-        usage_charges=rating.usage_charges,
-        volume_discount=rating.volume_discount,
-        adjustments=rating.adjustments,
-        subtotal=rating.subtotal,
-        tax_rate=rating.tax_rate,
-        tax_amount=rating.tax_amount,
-        total_amount=rating.total_amount,
-        rate_card_id=bill.rate_card_id,
-        usage_revision=bill.usage_revision,
-        tier_periods=orjson.dumps(periods).decode(),
-        tax_jurisdiction=bill.customer.tax_jurisdiction,
-        tax_status=bill.customer.tax_status,
-    )
-
-
-def _lines(invoice: Invoice) -> Iterable[NewLine]:
-    for line in invoice.bill.rating.lines:
-        adjusted = line.adjusted_month
-        correction = None if adjusted is None else invoice.corrections[adjusted]
-        yield NewLine(
-            customer_id=invoice.customer_id,
-            invoice_id=invoice.id,
-            position=line.position,
-            kind=line.kind,
-            metric=line.metric,
-            tier=line.tier,
-            adjusted_month=None if adjusted is None else adjusted.first,
-            usage_revision=None if correction is None else correction.usage_revision,
-            charged_before=None if correction is None else correction.charged_before,
-            description=line.description,
-            quantity=line.quantity,
-            billable=line.billable,
-            bands=bands_text(line.bands),
-            amount=line.amount,
-        )
 
 
 async def _money(connection: asyncpg.Connection, session: Session, books: Books) -> None:

@@ -35,6 +35,12 @@ def test_a_port_that_is_none_is_named_and_nothing_is_made(tmp_path: Path, port: 
     assert not (tmp_path / "home").exists()
 
 
+def test_the_listener_is_one_whose_answers_asyncio_sends_at_once() -> None:
+    """asyncio sets TCP_NODELAY by this alone; without it every answer on a kept connection takes 40 ms longer."""
+    with run._listener(str(free_port())) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
+
+
 def test_a_home_that_lost_its_secrets_is_named_and_not_given_new_ones(tmp_path: Path) -> None:
     home = claim(tmp_path / "home")
     (home / "postgres").mkdir()

@@ -1,0 +1,157 @@
+"""Delivers the outbox's e-mails: at least once each, under a stable key, by any number of workers.
+
+    await work(connections, send=Ses().send, clock=utc_now)
+
+A message is taken up under a lease in one transaction and put into words in a second; it is sent outside of any, and
+settled in a last one. Killed between sending and settling, it is sent again when the lease has ended, with the same key
+and the same text. No refusal of one keeps another from leaving.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import orjson
+
+from billing import mail, pdf
+from billing.mail import Letter, Pointless, Refused, Text
+from billing.ses import Unreachable
+from db import company, notifications, outbox
+from db.connection import Connections, Role
+from db.notifications import NotificationRow, NotificationStatus
+from db.outbox import MessageRow
+from db.session import Session
+
+# Longer than the PDF and SES, with all their time-outs, can take.
+LEASE = timedelta(minutes=3)
+LANES = 4
+# A minute, two, four, and from the ninth try on four hours: three days in all.
+MOST_TRIES = 24
+_LONGEST_WAIT = timedelta(hours=4)
+
+Send = Callable[[Letter], None]
+
+_log = logging.getLogger("landlord.outbox")
+
+
+async def work(connections: Connections, *, send: Send, clock: Callable[[], datetime], lanes: int = LANES) -> bool:
+    """Send all that is due, together with whoever else does; False where mail has to wait for something.
+
+    `send` blocks, and raises Refused or Unreachable. Returns when nothing is due that nobody else has in hand. While
+    nobody has said who bills, no message is taken up at all.
+    """
+    async with connections.transaction(Role.WORKER) as session:
+        if await company.on(session, clock().date()) is None:
+            _log.warning("mail stands still: %s", pdf.NoCompanyDetails())
+            return False
+    ran = await asyncio.gather(*(_lane(connections, send, clock) for _ in range(lanes)), return_exceptions=True)
+    for ended in ran:
+        if isinstance(ended, BaseException):
+            raise ended
+    return all(ran)
+
+
+async def _lane(connections: Connections, send: Send, clock: Callable[[], datetime]) -> bool:
+    while True:
+        now = clock()
+        async with connections.transaction(Role.WORKER) as session:
+            message = await outbox.claim(session, now=now, until=now + LEASE)
+        if message is None:
+            return True
+        try:
+            await _deliver(connections, message, send, clock)
+        except Unreachable as reason:
+            _log.warning("mail stands still: %s", reason)
+            await _put_off(connections, message, "The mail service cannot be reached; it is tried again.", clock())
+            return False
+        except Exception:
+            # a mistake of ours, or a database that is away: either way this message waits, and the others go on
+            _log.exception("message %s of customer %s stays", message.key, message.customer_id)
+            await _put_off(connections, message, "It could not be written just now; it is tried again.", clock())
+
+
+async def _deliver(connections: Connections, message: MessageRow, send: Send, clock: Callable[[], datetime]) -> None:
+    async with connections.transaction(Role.WORKER) as session:
+        written = await _write(session, message, now=clock())
+    if written is None:
+        return
+    text, shown = written
+    try:
+        letter = await asyncio.to_thread(_letter, message.key, text, shown)
+        await asyncio.to_thread(send, letter)
+    except Refused as reason:
+        async with connections.transaction(Role.WORKER) as session:
+            if await outbox.hold(session, message):
+                await _park(session, message, str(reason))
+        return
+    async with connections.transaction(Role.WORKER) as session:
+        if await outbox.hold(session, message):
+            at = clock()
+            await outbox.sent(session, message, at=at)
+            await notifications.tell(session, shown.key, NotificationStatus.SENT, attempts=message.attempts, sent_at=at)
+
+
+async def _write(session: Session, message: MessageRow, *, now: datetime) -> tuple[Text, NotificationRow] | None:
+    """The message in words, those of its first try, and what the customer sees of it.
+
+    None where there is nothing left to say, or somebody else has it in hand by now.
+    """
+    if not await outbox.hold(session, message):
+        return None
+    try:
+        payload = orjson.loads(message.payload)
+        text = await mail.write(session, message.key, message.customer_id, payload, today=now.date())
+    except Pointless as reason:
+        await _park(session, message, str(reason))
+        return None
+    if message.notification_id is None:
+        shown = await notifications.add_email(
+            session, message.customer_id, title=text.subject, message=text.body, address=text.recipient, at=now
+        )
+        await outbox.show_as(session, message, shown.id)
+    else:
+        (shown,) = await notifications.by_ids(session, [message.notification_id])
+        text = replace(text, subject=shown.title, body=shown.message, recipient=shown.delivery_address)
+    await notifications.tell(
+        session,
+        shown.key,
+        NotificationStatus.PENDING,
+        attempts=message.attempts,
+        failed_reason=shown.failed_reason,
+    )
+    return text, shown
+
+
+def _letter(key: str, text: Text, shown: NotificationRow) -> Letter:
+    """Raises Refused."""
+    attachment = None if text.paper is None else pdf.render(text.paper)
+    return mail.letter(key, text, attachment, at=shown.created_at)
+
+
+async def _put_off(connections: Connections, message: MessageRow, reason: str, now: datetime) -> None:
+    async with connections.transaction(Role.WORKER) as session:
+        if not await outbox.hold(session, message):
+            return
+        if message.attempts >= MOST_TRIES:
+            await _park(session, message, f"Given up after {message.attempts} tries.")
+            return
+        wait = min(timedelta(minutes=2 ** (message.attempts - 1)), _LONGEST_WAIT)
+        await outbox.put_off(session, message, until=now + wait)
+        await _tell(session, message, NotificationStatus.PENDING, reason)
+
+
+async def _park(session: Session, message: MessageRow, reason: str) -> None:
+    await outbox.park(session, message, reason=reason)
+    await _tell(session, message, NotificationStatus.FAILED, reason)
+
+
+async def _tell(session: Session, message: MessageRow, status: NotificationStatus, reason: str) -> None:
+    """A message that was never put into words is shown nowhere."""
+    if (shown := await outbox.shown_as(session, message)) is not None:
+        await notifications.tell(
+            session, (message.customer_id, shown), status, attempts=message.attempts, failed_reason=reason
+        )
