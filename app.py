@@ -7,7 +7,7 @@ import base64
 import binascii
 import logging
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,17 +27,31 @@ from auth.contexts import ContextKey
 from auth.keys import Environment
 from auth.sessions import SigningKeys
 from auth.signin import SignIn
-from billing import run
+from billing import dunning, outbox, queue, run
+from billing.outbox import Send
+from billing.periods import Month
+from billing.ses import Ses
+from billing.sqs import Sqs
 from db import readiness
 from db.connection import Connections, Role
 from db.errors import LandlordError
-from resolvers.execution import Engine
+from resolvers.execution import Engine, Question
 from resolvers.http import Endpoint
 from resolvers.limits import Limits
 from resolvers.operation import Operations
+from resolvers.papers import Papers
+from schema.context import Origin
 from schema.root import schema
 
 Clock = Callable[[], datetime]
+
+
+class NotBegun(Exception):
+    """What a schedule started was refused; `codes` say why."""
+
+    def __init__(self, month: Month, codes: Sequence[str]) -> None:
+        super().__init__(f"{month}: {', '.join(codes)}")
+        self.codes = codes
 
 
 class MissingSettings(Exception):
@@ -62,7 +76,11 @@ class Settings:
     key_environment: Environment = "live"
     connections: int = 1
     pooled: bool = False
-    work_here: bool = False  # bill in this process, in the background
+    work_here: bool = False  # bill, remind and send mail in this process, in the background
+    mail: bool = False  # by SES; without it mail waits in the outbox
+    aws_endpoint: str | None = None  # another address than Amazon's own: the emulator's
+    billing_queue_url: str | None = None  # who works on runs is told over SQS; without it only who works here
+    schedule_key: str | None = field(default=None, repr=False)  # of the operator in whose name months begin
     demo_key: str | None = field(default=None, repr=False)  # local only: whom GraphiQL is signed in as from the start
 
     @classmethod
@@ -105,6 +123,10 @@ class Settings:
             connections=int(environ.get("LANDLORD_CONNECTIONS", cls.connections)),
             pooled=environ.get("LANDLORD_POOLED", "") == "true",
             work_here=environ.get("LANDLORD_WORK_HERE", "") == "true",
+            mail=environ.get("LANDLORD_MAIL", "") == "ses",
+            aws_endpoint=environ.get("AWS_ENDPOINT_URL") or None,
+            billing_queue_url=environ.get("LANDLORD_BILLING_QUEUE_URL") or None,
+            schedule_key=environ.get("LANDLORD_SCHEDULE_KEY") or None,
             demo_key=environ.get("LANDLORD_DEMO_KEY"),
         )
 
@@ -114,6 +136,7 @@ def utc_now() -> datetime:
 
 
 _log = logging.getLogger("landlord.app")
+_NAP = 10  # seconds between looks at what is due, where nobody wakes the worker
 
 _PAGE = Path(__file__).parent / "graphiql" / "dist"
 _PLACE = '<script type="application/json" id="landlord">{}</script>'
@@ -134,30 +157,16 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
         most=settings.connections,
         pooled=settings.pooled,
     )
-    context_key = ContextKey(*settings.context_key)
-    session_keys = SigningKeys(
-        secrets=settings.session_keys,
-        current=next(iter(settings.session_keys)),
-        issuer=settings.issuer,
-        audience=settings.audience,
-    )
-    sign_in = SignIn(connections, context_key, session_keys, MemoryCache())
-    worker = Worker(connections, clock)
-    operations = Operations(
-        connections=connections,
-        context_key=context_key,
-        session_keys=session_keys,
-        key_environment=settings.key_environment,
-        sign_in=sign_in,
-        wake_billing=worker.wake,
-    )
+    worker = Worker(connections, clock, send=Ses(settings.aws_endpoint).send if settings.mail else None)
+    operations = _operations(settings, connections, wake_here=worker.wake)
+    sign_in = operations.sign_in
 
     async def explorer(request: Request) -> Response:
         """GraphiQL: open to everyone, and on a developer's machine signed in as the demo tenant."""
         token = ""
         if settings.demo_key:
             key = await sign_in.verified(settings.demo_key, now=clock())
-            token, _ = sessions.issue(session_keys, key.caller(), key_expires_at=key.expires_at, now=clock())
+            token, _ = sessions.issue(operations.session_keys, key.caller(), key_expires_at=key.expires_at, now=clock())
         known = orjson.dumps({"token": token, "endpoint": "/graphql"}).decode().replace("<", "\\u003c")
         page = (_PAGE / "index.html").read_text()
         return HTMLResponse(page.replace(_PLACE, _PLACE.replace("{}", known)), headers=_PAGE_HEADERS)
@@ -184,6 +193,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
     return Starlette(
         routes=[
             Route("/graphql", Endpoint(Engine(schema, operations, Limits()), clock=clock, explorer=explorer)),
+            Route("/invoices/{id}.pdf", Papers(operations, clock=clock).answer),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Mount("/graphiql", GZipMiddleware(StaticFiles(directory=_PAGE, check_dir=False))),
@@ -192,12 +202,88 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
     )
 
 
-class Worker:
-    """Bills what is queued, in the background of one process; where nobody does, a wake is no more than a wish."""
+async def begin_month(settings: Settings, month: Month, *, clock: Clock = utc_now) -> None:
+    """What is started once `month` is over: in this order, each once, however often it is called.
 
-    def __init__(self, connections: Connections, clock: Clock) -> None:
+    Done through the API, as the operator of `schedule_key`. Raises NotBegun.
+    """
+    connections = Connections(
+        {Role.TENANT: settings.tenant_url, Role.OPERATOR: settings.operator_url, Role.WORKER: settings.worker_url},
+        pooled=settings.pooled,
+    )
+    engine = Engine(schema, _operations(settings, connections, wake_here=lambda: None), Limits())
+    try:
+        for mutation in (_RUN_BILLING,):
+            origin = Origin(
+                request_id=f"schedule-{month}", now=clock(), authorization=f"Bearer {settings.schedule_key}"
+            )
+            question = Question(mutation, variables={"month": str(month), "key": f"schedule {month}"})
+            answer = await engine.answer(question, origin)
+            refused = [
+                *answer.codes,
+                *(error["code"] for done in (answer.data or {}).values() for error in done["errors"]),
+            ]
+            if refused:
+                raise NotBegun(month, refused)
+    finally:
+        await connections.close()
+
+
+_RUN_BILLING = """
+    mutation ScheduledBilling($month: Month!, $key: String!) {
+        runBilling(input: { month: $month, issue: true, idempotencyKey: $key }) { errors { code } }
+    }
+"""
+
+
+def _operations(settings: Settings, connections: Connections, *, wake_here: Callable[[], None]) -> Operations:
+    context_key = ContextKey(*settings.context_key)
+    session_keys = SigningKeys(
+        secrets=settings.session_keys,
+        current=next(iter(settings.session_keys)),
+        issuer=settings.issuer,
+        audience=settings.audience,
+    )
+    return Operations(
+        connections=connections,
+        context_key=context_key,
+        session_keys=session_keys,
+        key_environment=settings.key_environment,
+        sign_in=SignIn(connections, context_key, session_keys, MemoryCache()),
+        wake_billing=_wake_by(settings) if settings.billing_queue_url else wake_here,
+    )
+
+
+def billing_queue(settings: Settings) -> Sqs:
+    """Raises MissingSettings."""
+    if settings.billing_queue_url is None:
+        raise MissingSettings(["LANDLORD_BILLING_QUEUE_URL is not set"])
+    return Sqs(settings.billing_queue_url, settings.aws_endpoint)
+
+
+def _wake_by(settings: Settings) -> Callable[[], None]:
+    sqs = billing_queue(settings)
+
+    def wake() -> None:
+        try:
+            sqs.send([queue.WAKE])
+        except Exception:
+            # the run is committed: a schedule finds it in a few minutes
+            _log.exception("nobody was woken to bill")
+
+    return wake
+
+
+class Worker:
+    """Bills, reminds and sends mail in the background of one process; where nobody does, a wake is no more than a wish.
+
+    Without `send` mail waits.
+    """
+
+    def __init__(self, connections: Connections, clock: Clock, *, send: Send | None) -> None:
         self._connections = connections
         self._clock = clock
+        self._send = send
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
@@ -217,12 +303,23 @@ class Worker:
     async def _work(self) -> None:
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), timeout=30)
+                await asyncio.wait_for(self._woken.wait(), timeout=_NAP)
             self._woken.clear()
-            try:
-                await run.work(self._connections, clock=self._clock)
-            except Exception:
-                _log.exception("billing stopped, and is tried again in a while")
+            for job in (self._bill, self._remind, self._deliver):
+                try:
+                    await job()
+                except Exception:
+                    _log.exception("%s stopped, and is tried again in a while", job.__name__)
+
+    async def _bill(self) -> None:
+        await run.work(self._connections, clock=self._clock)
+
+    async def _remind(self) -> None:
+        await dunning.remind(self._connections, now=self._clock())
+
+    async def _deliver(self) -> None:
+        if self._send is not None:
+            await outbox.work(self._connections, send=self._send, clock=self._clock)
 
 
 @asynccontextmanager

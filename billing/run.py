@@ -7,8 +7,9 @@ rows, where the later one finds what the earlier one wrote. Source: BILLING.md, 
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -16,13 +17,13 @@ from uuid import UUID
 import asyncpg
 import orjson
 
-from billing import inputs, invoicing
-from billing.failures import BillingFailure, NotBillable
-from billing.inputs import Bill
+from billing import inputs, invoicing, sanity
+from billing.failures import BillingFailure, NotBillable, SanityBound
+from billing.inputs import Bill, Inputs
 from billing.money import ZERO
 from billing.periods import Month
-from db import billing_runs, invoices
-from db.billing_runs import Event, Outcome, Result, RunRow
+from db import billing_inputs, billing_runs, invoices
+from db.billing_runs import EVERYONE, Event, Outcome, Range, Result, RunRow
 from db.connection import Connections, Role
 from db.errors import Invalid, NotFound, TimedOut, Unavailable
 from db.invoices import InvoiceRow, InvoiceStatus
@@ -64,7 +65,7 @@ async def start(
     started_by: str,
     now: datetime,
 ) -> RunRow:
-    """A queued run; a worker does the rest. `customer_ids` None is everyone who is billable.
+    """A queued run; a worker does the rest. `customer_ids` None is everyone who is billable, or still owes adjustments.
 
     Raises Invalid or NotFound, and then nothing runs.
     """
@@ -87,14 +88,34 @@ async def start(
         dry_run=dry_run,
         issue=issue,
         customer_ids=named,
+        besides=() if named is not None else await _closed_and_still_owing(session, month),
         started_by=started_by,
         at=now,
     )
 
 
-async def work(connections: Connections, *, clock: Callable[[], datetime], batch: int = BATCH) -> None:
+async def _closed_and_still_owing(session: Session, month: Month) -> list[UUID]:
+    """Customers with no billable day left, for whom adjustments above 0.00 in sum wait."""
+    closed = await billing_inputs.closed_with_something_new(session, month.first)
+    known = await inputs.read(session, closed, month)
+    return [customer_id for customer_id in closed if _is_billable(known, customer_id)]
+
+
+def _is_billable(known: Inputs, customer_id: UUID) -> bool:
+    """Whether there is something to bill, even where something else stops it."""
+    try:
+        inputs.bill(known, customer_id)
+    except NotBillable:
+        return False
+    except BillingFailure:
+        return True
+    return True
+
+
+async def work(connections: Connections, *, clock: Callable[[], datetime], batch: int = BATCH, lanes: int = 1) -> None:
     """Work off every run that is not finished, together with whoever else does.
 
+    With a second of `lanes`, on a connection of its own, one batch is computed while the database writes another.
     Returns when nothing is left that another worker does not hold. Raises what the database raises when it is away or
     busy, once every run has had its turn; nothing is lost then, and the next call goes on.
     """
@@ -103,28 +124,51 @@ async def work(connections: Connections, *, clock: Callable[[], datetime], batch
     stopped: list[Exception] = []
     for run in runs:
         try:
-            await _work_off(connections, run, clock, batch)
+            await _work_off(connections, run, EVERYONE, clock, batch, lanes)
         except _NOT_NOW as error:
             stopped.append(error)
     if stopped:
         raise stopped[0]
 
 
-async def _work_off(connections: Connections, run: RunRow, clock: Callable[[], datetime], most: int) -> None:
+async def work_share(
+    connections: Connections, run_id: UUID, *, within: Range, clock: Callable[[], datetime], batch: int = BATCH
+) -> None:
+    """As `work`, for those customers of one run. A run that is finished, or not there, has nothing left to do."""
+    async with connections.transaction(Role.WORKER) as session:
+        found = await billing_runs.by_ids(session, [run_id])
+    if found and found[0].finished_at is None:
+        await _work_off(connections, found[0], within, clock, batch, lanes=1)
+
+
+async def _work_off(
+    connections: Connections, run: RunRow, within: Range, clock: Callable[[], datetime], most: int, lanes: int
+) -> None:
     async with connections.transaction(Role.WORKER) as session:
         await billing_runs.begin(session, run.id, at=clock())
-    while await _next_batch(connections, run, clock, most):
-        pass
+    ran = await asyncio.gather(
+        *(_lane(connections, run, within, clock, most) for _ in range(lanes)), return_exceptions=True
+    )
+    for ended in ran:
+        if ended is not None:
+            raise ended
     async with connections.transaction(Role.WORKER) as session:
         await billing_runs.finish(session, run.id, at=clock())
 
 
-async def _next_batch(connections: Connections, run: RunRow, clock: Callable[[], datetime], most: int) -> bool:
+async def _lane(connections: Connections, run: RunRow, within: Range, clock: Callable[[], datetime], most: int) -> None:
+    while await _next_batch(connections, run, within, clock, most):
+        pass
+
+
+async def _next_batch(
+    connections: Connections, run: RunRow, within: Range, clock: Callable[[], datetime], most: int
+) -> bool:
     """Bill up to `most` customers; False where none is left to claim."""
     claimed: list[UUID] = []
     try:
         async with connections.transaction(Role.WORKER) as session:
-            claimed = await billing_runs.claim(session, run.id, most=most)
+            claimed = await billing_runs.claim(session, run.id, most=most, within=within)
             if claimed:
                 await _bill(session, run, claimed, clock)
     except asyncpg.DeadlockDetectedError:
@@ -176,13 +220,21 @@ async def _blame(
 
 @dataclass(slots=True)
 class _Batch:
-    """What is to be done for the customers of one batch. `left` are drafts for which nothing is left to bill."""
+    """What is to be done for the customers of one batch.
+
+    `left` are drafts for which nothing is left to bill. What is `doubted` is drafted, and fails all the same.
+    """
 
     fresh: list[Bill] = field(default_factory=list)
     again: list[tuple[InvoiceRow, Bill]] = field(default_factory=list)
     left: list[InvoiceRow] = field(default_factory=list)
     skipped: list[UUID] = field(default_factory=list)
     failed: list[tuple[UUID, BillingFailure]] = field(default_factory=list)
+    doubted: Mapping[UUID, SanityBound] = field(default_factory=dict)
+
+    @property
+    def drafts(self) -> list[Bill]:
+        return [*self.fresh, *(bill for _, bill in self.again)]
 
 
 async def _bill(session: Session, run: RunRow, customer_ids: Sequence[UUID], clock: Callable[[], datetime]) -> None:
@@ -195,12 +247,13 @@ async def _bill(session: Session, run: RunRow, customer_ids: Sequence[UUID], clo
         standing = await invoices.lock_living(session, customer_ids, month.first)
     known = await inputs.read(session, customer_ids, month)
     batch = _sorted_out(customer_ids, known, {row.customer_id: row for row in standing})
+    batch.doubted = await sanity.doubts(session, batch.drafts, month)
     if not run.dry_run:
         await _store(session, run, month, batch)
-    await billing_runs.settle(session, run.id, _results(batch, issue=run.issue), at=clock())
+    await billing_runs.settle(session, run.id, list(_results(batch, issue=run.issue)), at=clock())
 
 
-def _sorted_out(customer_ids: Iterable[UUID], known: inputs.Inputs, standing: Mapping[UUID, InvoiceRow]) -> _Batch:
+def _sorted_out(customer_ids: Iterable[UUID], known: Inputs, standing: Mapping[UUID, InvoiceRow]) -> _Batch:
     batch = _Batch()
     for customer_id in customer_ids:
         invoice = standing.get(customer_id)
@@ -225,44 +278,39 @@ def _sorted_out(customer_ids: Iterable[UUID], known: inputs.Inputs, standing: Ma
 async def _store(session: Session, run: RunRow, month: Month, batch: _Batch) -> None:
     at = run.billed_at
     added = await invoicing.draft(session, batch.fresh, month, at=at)
-    changed = [(invoice, bill) for invoice, bill in batch.again if not invoicing.says(invoice, bill)]
-    await invoicing.redraft(session, [(invoice.id, bill) for invoice, bill in changed], at=at)
+    changed = await invoicing.redraft(session, batch.again, at=at)
     if batch.left:
         await invoices.cancel(session, [invoice.key for invoice in batch.left], reason=NOTHING_LEFT, at=at)
     events = [_cancelled(run, invoice) for invoice in batch.left]
-    if run.issue:
-        bills = {added[bill.customer.id]: bill for bill in batch.fresh}
-        bills |= {invoice.id: bill for invoice, bill in batch.again}
-        issued = await invoicing.number(session, [(bill.customer.id, id) for id, bill in bills.items()], at=at)
-        events += [_event(run, "invoice.issued", "update", bills[one.id], one.id, number=one.number) for one in issued]
-    else:
-        events += [_event(run, "invoice.drafted", "create", bill, added[bill.customer.id]) for bill in batch.fresh]
-        events += [_event(run, "invoice.recomputed", "update", bill, invoice.id) for invoice, bill in changed]
+    bills = {added[bill.customer_id]: bill for bill in batch.fresh} | {
+        invoice.id: bill for invoice, bill in batch.again
+    }
+    leave = {id: bill for id, bill in bills.items() if run.issue and bill.customer_id not in batch.doubted}
+    issued = await invoicing.number(session, [(bill.customer_id, id) for id, bill in leave.items()], at=at)
+    events += [_event(run, "invoice.issued", "update", bills[one.id], one.id, number=one.number) for one in issued]
+    fresh = [(added[bill.customer_id], bill) for bill in batch.fresh]
+    events += [_event(run, "invoice.drafted", "create", bill, id) for id, bill in fresh if id not in leave]
+    again = [(invoice.id, bill) for invoice, bill in changed]
+    events += [_event(run, "invoice.recomputed", "update", bill, id) for id, bill in again if id not in leave]
     await billing_runs.record(session, events)
 
 
-def _results(batch: _Batch, *, issue: bool) -> list[Result]:
-    return [
-        *(
-            Result(bill.customer.id, Outcome.CREATED, issued=issue, amount=bill.rating.total_amount)
-            for bill in batch.fresh
-        ),
-        *(
-            Result(bill.customer.id, Outcome.RECOMPUTED, issued=issue, amount=bill.rating.total_amount)
-            for _, bill in batch.again
-        ),
-        *(Result(invoice.customer_id, Outcome.RECOMPUTED, amount=ZERO) for invoice in batch.left),
-        *(Result(customer_id, Outcome.SKIPPED) for customer_id in batch.skipped),
-        *(
-            Result(customer_id, Outcome.FAILED, code=failure.code, reason=str(failure))
-            for customer_id, failure in batch.failed
-        ),
-    ]
+def _results(batch: _Batch, *, issue: bool) -> Iterator[Result]:
+    billed = [(bill, Outcome.CREATED) for bill in batch.fresh] + [(bill, Outcome.RECOMPUTED) for _, bill in batch.again]
+    for bill, outcome in billed:
+        if bill.customer_id not in batch.doubted:
+            yield Result(bill.customer_id, outcome, issued=issue, amount=bill.rating.total_amount)
+    for invoice in batch.left:
+        yield Result(invoice.customer_id, Outcome.RECOMPUTED, amount=ZERO)
+    for customer_id in batch.skipped:
+        yield Result(customer_id, Outcome.SKIPPED)
+    for customer_id, failure in (*batch.failed, *batch.doubted.items()):
+        yield Result(customer_id, Outcome.FAILED, code=failure.code, reason=str(failure))
 
 
 def _event(run: RunRow, kind: str, action: str, bill: Bill, invoice_id: UUID, **more: str) -> Event:
     said = {"run": typeid("run", run.id), "month": str(bill.rating.month), "total": f"{bill.rating.total_amount:.2f}"}
-    return Event(bill.customer.id, kind, action, typeid("inv", invoice_id), orjson.dumps(said | more).decode())
+    return Event(bill.customer_id, kind, action, typeid("inv", invoice_id), orjson.dumps(said | more).decode())
 
 
 def _cancelled(run: RunRow, invoice: InvoiceRow) -> Event:

@@ -8,12 +8,12 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
 
 from db.audit import NotWritten
 from db.page import COUNT_LIMIT, Edge, Page
-from db.session import Session, columns
+from db.session import Session, columns, numerics
 
 
 class RunStatus(StrEnum):
@@ -93,6 +93,10 @@ class Event(NamedTuple):
 
 _RUN = columns(RunRow)
 _FAILURE = columns(FailureRow, prefix="item.")
+
+# Customers from the first id on and before the second; None: to the last.
+Range: TypeAlias = tuple[UUID, UUID | None]
+EVERYONE: Final[Range] = (UUID(int=0), None)
 
 # Above every id: a first page begins there.
 _AFTER_ALL = UUID(int=2**128 - 1)
@@ -198,13 +202,14 @@ async def start(
     dry_run: bool,
     issue: bool,
     customer_ids: Sequence[UUID] | None,
+    besides: Sequence[UUID] = (),
     started_by: str,
     at: datetime,
 ) -> RunRow:
     """A queued run with an item for each of these customers, all known.
 
     Without names: for everyone with a billable day in the month, and everyone with a draft for it, which follows its
-    inputs even where nothing is left to bill.
+    inputs even where nothing is left to bill. `besides` are taken in any case.
     """
     return await session.one(
         RunRow,
@@ -218,6 +223,8 @@ async def start(
                and (c.closed_on is null or c.closed_on > greatest(c.active_from, $2))
             union
             select i.customer_id from invoices i where $1 is null and i.month = $2 and i.status = 'draft'
+            union
+            select other.id from unnest($8::uuid[]) as other (id)
         ), run as (
             insert into billing_runs (month, dry_run, issue, customers_total, billed_at, started_by, created_at)
             select $2, $4, $5, count(*), $7::timestamptz, $6, $7 from chosen
@@ -235,6 +242,7 @@ async def start(
         issue,
         started_by,
         at,
+        besides,
         what="billing run",
     )
 
@@ -254,11 +262,31 @@ async def begin(session: Session, run_id: UUID, *, at: datetime) -> None:
     )
 
 
-async def claim(session: Session, run_id: UUID, *, most: int, among: Sequence[UUID] | None = None) -> list[UUID]:
+async def every_nth_pending(session: Session, run_id: UUID, n: int) -> list[UUID]:
+    """The first customer of each `n` that are pending, in the order of their ids."""
+    return await session.values(
+        """
+        select customer_id
+          from (
+                select customer_id, row_number() over (order by customer_id) as place
+                  from billing_run_items
+                 where run_id = $1 and outcome = 'pending'
+               ) as pending
+         where place % $2 = 1 or $2 = 1
+         order by customer_id
+        """,
+        run_id,
+        n,
+    )
+
+
+async def claim(
+    session: Session, run_id: UUID, *, most: int, within: Range = EVERYONE, among: Sequence[UUID] | None = None
+) -> list[UUID]:
     """Pending customers of the run that no other transaction has claimed, in the order of their ids.
 
     They are this transaction's until it ends: it sees them and no other customer. If it dies they are pending again.
-    `among` narrows the choice.
+    `within` and `among` narrow the choice.
     """
     claimed: list[UUID] = await session.values(
         """
@@ -266,6 +294,7 @@ async def claim(session: Session, run_id: UUID, *, most: int, among: Sequence[UU
             select customer_id, run_id
               from billing_run_items
              where run_id = $1 and outcome = 'pending' and ($3::uuid[] is null or customer_id = any($3))
+               and customer_id >= $4 and ($5::uuid is null or customer_id < $5)
              order by customer_id
              limit $2
                for update skip locked
@@ -279,6 +308,7 @@ async def claim(session: Session, run_id: UUID, *, most: int, among: Sequence[UU
         run_id,
         most,
         among,
+        *within,
     )
     return sorted(claimed)
 
@@ -288,18 +318,24 @@ async def settle(session: Session, run_id: UUID, results: Sequence[Result], *, a
 
     The counts are the one row that all workers share: nothing may follow but the commit.
     """
+    customer_ids, became, issued, amounts, codes, reasons = zip(*results, strict=True)
     await session.execute(
         """
         update billing_run_items item
            set outcome = result.outcome, issued = result.issued, amount = result.amount,
                code = result.code, reason = result.reason, finished_at = $2
-          from unnest($3::uuid[], $4::text[], $5::boolean[], $6::numeric[], $7::text[], $8::text[])
+          from unnest($3::uuid[], $4::text[], $5::boolean[], $6::text::numeric[], $7::text[], $8::text[])
                as result (customer_id, outcome, issued, amount, code, reason)
          where item.customer_id = result.customer_id and item.run_id = $1
         """,
         run_id,
         at,
-        *zip(*results, strict=True),
+        customer_ids,
+        became,
+        issued,
+        numerics(amounts),
+        codes,
+        reasons,
     )
     outcomes = [result.outcome for result in results]
     counted = (Outcome.CREATED, Outcome.RECOMPUTED, Outcome.SKIPPED, Outcome.FAILED)

@@ -32,6 +32,18 @@ _GONE = (
     TimeoutError,
 )
 _UNCLEAN = "LL001"
+# Of arrays asyncpg knows text[] alone. About each other kind it would ask the database at its first use, with a setting
+# for the whole session in between, which pins the connection behind a proxy. Oids of built-in types are the same anywhere.
+_ARRAYS = (
+    ("bool", 1000, 16),
+    ("bytea", 1001, 17),
+    ("int4", 1007, 23),
+    ("int8", 1016, 20),
+    ("date", 1182, 1082),
+    ("timestamptz", 1185, 1184),
+    ("numeric", 1231, 1700),
+    ("uuid", 2951, 2950),
+)
 # An idle connection is looked at again after this long: a firewall may have dropped it without a word.
 _STALE_SECONDS = 300
 
@@ -120,12 +132,23 @@ class Connections:
             )
         except (*_GONE, asyncpg.PostgresError) as error:
             raise Unavailable(f"connect failed: {type(error).__name__}") from error
+        _teach_arrays(connection)
         return _Held(connection, loop, time.monotonic())
 
     def _keep(self, role: Role, held: _Held) -> None:
         if not held.connection.is_closed():
             held.used = time.monotonic()
             self._idle[role].append(held)
+
+
+def _teach_arrays(connection: asyncpg.Connection) -> None:
+    """What an introspection would have found of `_ARRAYS`."""
+    nothing = dict.fromkeys(("basetype", "range_subtype", "attrtypoids", "attrnames"))
+    types = [
+        nothing | {"oid": oid, "ns": "pg_catalog", "name": f"_{name}", "kind": b"b", "elemtype": of, "elemdelim": ","}
+        for name, oid, of in _ARRAYS
+    ]
+    connection._protocol.get_settings().register_data_types(types)  # type: ignore[attr-defined]
 
 
 async def _rolled_back(session: Session) -> bool:

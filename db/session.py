@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields
+from decimal import Decimal
 from functools import cache
 from typing import Any, Literal, TypeVar
 
@@ -128,6 +129,11 @@ class Session:
                 yield
             except (asyncpg.QueryCanceledError, TimeoutError) as error:
                 raise TimedOut() from error
+
+
+def numerics(values: Iterable[Decimal | None]) -> str:
+    """As `$n::text::numeric[]` takes them: asyncpg's own way to encode a Decimal takes ten times as long."""
+    return "{" + ",".join(["null" if value is None else str(value) for value in values]) + "}"
 
 
 @cache

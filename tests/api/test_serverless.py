@@ -1,0 +1,55 @@
+"""What serverless.yml says of our code is true of it: entry points, artifacts, settings; and it holds no secret."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+from app import MissingSettings, Settings
+
+ROOT = Path(__file__).parents[2]
+DEPLOYED = (ROOT / "serverless.yml").read_text()
+
+
+def test_every_entry_point_is_deployed_and_there_is_no_other() -> None:
+    names: set[str] = set()
+    for node in ast.parse((ROOT / "handler.py").read_text()).body:
+        if isinstance(node, ast.FunctionDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign):
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+    ours = {name for name in names if name[0] != "_" and name[0].islower()}
+    assert set(re.findall(r"handler: handler\.(\w+)", DEPLOYED)) == ours
+
+
+def test_the_artifacts_are_those_that_make_package_builds() -> None:
+    makefile, package = (ROOT / "Makefile").read_text(), (ROOT / "local" / "package.py").read_text()
+    kinds = re.findall(r"local\.package --functions (\w+)", makefile)
+    version = re.search(r'"--python", default="([0-9.]+)"', package)
+    assert version is not None
+    assert f"runtime: python{version[1]}\n" in DEPLOYED
+    assert "architecture: arm64\n" in DEPLOYED
+    assert set(re.findall(r"artifact: (\S+)", DEPLOYED)) == {
+        f"build/landlord-{kind}-arm64-py{version[1]}.zip" for kind in kinds
+    }
+
+
+def test_every_setting_that_must_be_there_is_a_reference_to_a_secret() -> None:
+    given = dict(re.findall(r"^ +(LANDLORD_\w+): (.+)$", DEPLOYED, re.MULTILINE))
+    try:
+        Settings.from_env({})
+    except MissingSettings as missing:
+        needed = {problem.split()[0] for problem in missing.problems}
+    assert len(needed) == 5
+    for name in needed | {"LANDLORD_SCHEDULE_KEY"}:
+        key = re.fullmatch(r'"\{\{resolve:secretsmanager:\$\{param:secret\}:SecretString:(\w+)\}\}"', given[name])
+        assert key is not None
+        assert name == f"LANDLORD_{key[1].upper()}"
+    sources = "".join(path.read_text() for path in (ROOT / "app.py", ROOT / "handler.py"))
+    assert set(given) <= set(re.findall(r'"(LANDLORD_\w+)"', sources))
+
+
+def test_it_names_no_account() -> None:
+    texts = [DEPLOYED, *(path.read_text() for path in (ROOT / "infra").glob("*.yml"))]
+    assert [found for text in texts for found in re.findall(r"\b[0-9]{12}\b|AKIA\w+", text)] == []
