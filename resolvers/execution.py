@@ -28,6 +28,7 @@ from graphql import (
     GraphQLInterfaceType,
     GraphQLObjectType,
     GraphQLResolveInfo,
+    ObjectFieldNode,
     OperationDefinitionNode,
     OperationType,
     Undefined,
@@ -395,6 +396,8 @@ def _blames_a_value(error: GraphQLError) -> bool:
     if error.nodes is None or not error.nodes:
         return False
     node = error.nodes[0]
+    if isinstance(node, ObjectFieldNode):
+        return True
     return isinstance(node, ValueNode) and not (isinstance(node, VariableNode) and error.path is None)
 
 

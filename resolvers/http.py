@@ -74,7 +74,7 @@ class Endpoint:
 
     async def _respond(self, request: Request) -> Response:
         begun = time.perf_counter()
-        origin = self._origin(request)
+        origin = origin_of(request, self._clock())
         answer = Answer()
         media_type = JSON
         headers = {"cache-control": "no-store", "x-request-id": origin.request_id}
@@ -95,20 +95,8 @@ class Endpoint:
             body = {"errors": [{"message": str(refused), "extensions": extensions}]}
         if status == 401:
             headers["www-authenticate"] = "Bearer"
-        _log.info("%s", _line(origin, answer, status=status, milliseconds=(time.perf_counter() - begun) * 1000))
+        log(origin, answer, status=status, begun=begun)
         return Response(orjson.dumps(body), status, headers | {"content-type": f"{media_type}; charset=utf-8"})
-
-    def _origin(self, request: Request) -> Origin:
-        # behind API Gateway its id is in the gateway's log too; its address is the one that it saw, as the peer's is
-        gateway = request.scope.get("aws.event", {}).get("requestContext", {})
-        agent = request.headers.get("user-agent")
-        return Origin(
-            request_id=str(gateway.get("requestId") or secrets.token_hex(16)),
-            now=self._clock(),
-            authorization=request.headers.get("authorization"),
-            address=request.client.host if request.client else None,
-            user_agent=agent[:_LONGEST_AGENT] if agent else None,
-        )
 
     async def _question(self, request: Request) -> Question:
         """Raises _BadRequest."""
@@ -162,6 +150,39 @@ class Endpoint:
         if json_depth(value) > self._engine.limits.json_depth:
             raise _BadRequest(400, f"The JSON of the {what} nests deeper than {self._engine.limits.json_depth} levels.")
         return value
+
+
+def origin_of(request: Request, now: datetime) -> Origin:
+    # behind API Gateway its id is in the gateway's log too; its address is the one that it saw, as the peer's is
+    gateway = request.scope.get("aws.event", {}).get("requestContext", {})
+    agent = request.headers.get("user-agent")
+    return Origin(
+        request_id=str(gateway.get("requestId") or secrets.token_hex(16)),
+        now=now,
+        authorization=request.headers.get("authorization"),
+        address=request.client.host if request.client else None,
+        user_agent=agent[:_LONGEST_AGENT] if agent else None,
+        base_url=str(request.base_url).rstrip("/"),
+    )
+
+
+def log(origin: Origin, answer: Answer, *, status: int, begun: float) -> None:
+    """One request in the log. Nothing that the client sent is in it but the operation's name."""
+    caller = answer.caller
+    line = {
+        "request": origin.request_id,
+        "operation": answer.facts.name if answer.facts else None,
+        "kind": answer.facts.kind if answer.facts else None,
+        "fields": answer.facts.fields if answer.facts else None,
+        "document": answer.facts.document if answer.facts else None,
+        "caller": caller.kind if caller else None,
+        "customer": str(caller.customer_id) if caller and caller.customer_id else None,
+        "codes": answer.codes,
+        "statements": answer.statements,
+        "ms": round((time.perf_counter() - begun) * 1000, 1),
+        "status": status,
+    }
+    _log.info("%s", orjson.dumps(line).decode())
 
 
 def _read(asked: Any, *, may_write: bool) -> Question:
@@ -227,22 +248,3 @@ def _status(answer: Answer, media_type: str) -> int:
     if answer.ran or media_type == JSON:
         return 200
     return _STATUS.get(answer.codes[0], 400)
-
-
-def _line(origin: Origin, answer: Answer, *, status: int, milliseconds: float) -> str:
-    """One request in the log. Nothing that the client sent is in it but the operation's name."""
-    caller = answer.caller
-    line = {
-        "request": origin.request_id,
-        "operation": answer.facts.name if answer.facts else None,
-        "kind": answer.facts.kind if answer.facts else None,
-        "fields": answer.facts.fields if answer.facts else None,
-        "document": answer.facts.document if answer.facts else None,
-        "caller": caller.kind if caller else None,
-        "customer": str(caller.customer_id) if caller and caller.customer_id else None,
-        "codes": answer.codes,
-        "statements": answer.statements,
-        "ms": round(milliseconds, 1),
-        "status": status,
-    }
-    return orjson.dumps(line).decode()

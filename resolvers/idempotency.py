@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import fields, is_dataclass
 from datetime import timedelta
+from decimal import Decimal
 from enum import Enum
 from hashlib import sha256
 from typing import Any, Final
@@ -15,6 +16,7 @@ import strawberry
 from db import idempotency_keys
 from db.errors import IdempotencyInProgress, IdempotencyMismatch, Invalid
 from schema.context import Context
+from schema.scalars import decimal_text
 
 KEPT: Final = timedelta(days=30)
 _LONGEST: Final = 255
@@ -84,4 +86,6 @@ def _plain(value: object) -> Any:
         return {"unset": True}
     if value is None or isinstance(value, bool | int | str):
         return value
+    if isinstance(value, Decimal):
+        return decimal_text(value)  # 1 and 1.00 are one amount
     return str(value)

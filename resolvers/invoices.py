@@ -1,4 +1,4 @@
-"""Root fields about invoices: read, preview, issue, cancel, and record what came in for them."""
+"""Root fields about invoices: read, preview, issue, cancel, credit, and record what came in for them."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from schema.invoices import (
     InvoiceFilter,
     InvoicePayload,
     InvoicePreview,
+    IssueCreditNoteInput,
     RecordPaymentInput,
 )
 from schema.pagination import FIRST_BY_DEFAULT, After, First, window
@@ -143,6 +144,23 @@ class InvoiceMutations:
     async def cancel_invoice(self, info: Info, input: CancelInvoiceInput) -> InvoicePayload:
         context = info.context
         row = await invoicing.cancel(context.session, _id(input.id, "id"), reason=input.reason, now=context.now)
+        return InvoicePayload(invoice=_shown(info, row))
+
+    @strawberry.mutation(
+        description="Operators only. So much less is due on an issued or overdue invoice; on a paid one it becomes the"
+        " customer's credit, which the\nnext invoices take up when they are issued. Credit notes have numbers of their own,"
+        " without gaps.",
+        extensions=[Writes(Scope.BILLING_WRITE, event="invoice.credit_note_issued", action=AuditAction.UPDATE)],
+    )
+    async def issue_credit_note(self, info: Info, input: IssueCreditNoteInput) -> InvoicePayload:
+        context = info.context
+        row = await invoicing.credit(
+            context.session,
+            _id(input.invoice_id, "invoiceId"),
+            amount=input.amount,
+            reason=input.reason,
+            now=context.now,
+        )
         return InvoicePayload(invoice=_shown(info, row))
 
 

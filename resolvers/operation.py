@@ -85,6 +85,7 @@ class Operations:
             **_who(origin, caller),
             "event_type": "auth.denied" if code == "UNAUTHENTICATED" else f"api.{facts.kind if facts else 'request'}",
             "action": "read" if facts is None or facts.kind == "query" else "execute",
+            **_about(facts),
             "status": "denied" if denied else "failure",
             "error_message": f"{code}: {reason}",
             "metadata": _told(facts),
@@ -159,6 +160,7 @@ def _query(origin: Origin, caller: Caller, facts: Facts) -> dict[str, Any]:
         **_who(origin, caller),
         "event_type": "api.query",
         "action": "read",
+        **_about(facts),
         "status": "success",
         "metadata": _told(facts),
     }
@@ -177,6 +179,12 @@ def _who(origin: Origin, caller: Caller | None) -> dict[str, Any]:
 
 def _told(facts: Facts | None) -> dict[str, Any]:
     return {"operation": facts.name, "document": facts.document, "fields": list(facts.fields)} if facts else {}
+
+
+def _about(facts: Facts | None) -> dict[str, Any]:
+    if facts is None or facts.resource is None:
+        return {}
+    return dict(zip(("resource_type", "resource_id"), facts.resource, strict=True))
 
 
 def _role(caller: Caller | None) -> Role:

@@ -22,13 +22,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a request comes from. `now` is the instant of all that it does; `authorization` is the header as sent."""
+    """Where a request comes from. `now` is the instant of all that it does; `authorization` is the header as sent.
+
+    `base_url` is the address at which the client found us, without a slash at its end.
+    """
 
     request_id: str
     now: datetime
     authorization: str | None = field(default=None, repr=False)
     address: str | None = None
     user_agent: str | None = None
+    base_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +40,14 @@ class Facts:
     """What is known of an operation before it runs. None of it is a value that the client gave.
 
     `document` is the SHA-256 of its text in hex; `fields` are the root fields' names, without aliases, in order.
+    `resource` is the type and the TypeID of the one object that a request outside of GraphQL is about.
     """
 
     kind: Literal["query", "mutation"]
     name: str | None
     document: str
     fields: tuple[str, ...]
+    resource: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

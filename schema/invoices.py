@@ -223,11 +223,14 @@ class Invoice(Node):
     created_at: datetime = strawberry.field(description="When it was first drafted.")
     customer_id: strawberry.Private[UUID]
     row: strawberry.Private[InvoiceRow]
-    pdf_url: str | None = strawberry.field(
-        default=None,
-        description="Where its PDF can be fetched with the caller's own credentials, or a short-lived signed address;"
-        " null while there is none.",
+
+    @strawberry.field(
+        description="Where its PDF, as the invoice was issued, can be fetched with the caller's own credentials: send the"
+        " same\n`Authorization`; null while there is none.",
+        extensions=[Reads(None)],
     )
+    def pdf_url(self, info: Info) -> str | None:
+        return None if self.number is None else f"{info.context.origin.base_url}/invoices/{self.id}.pdf"
 
     @strawberry.field(
         description="What this caller may do with it now; empty for tenants.", extensions=[Reads(Scope.INVOICES_READ)]
@@ -388,6 +391,19 @@ class RecordPaymentInput:
         default=None, description="The payer's or the bank's own sign for it, in at most 200 characters."
     )
     received_at: datetime | None = strawberry.field(default=None, description="Now when left out; never later.")
+
+
+@strawberry.input(description="What to take off an invoice, and why.")
+class IssueCreditNoteInput:
+    invoice_id: strawberry.ID = strawberry.field(description="The invoice's ID.")
+    amount: Decimal = strawberry.field(
+        description="Tax included, more than 0.00. Of an issued or overdue invoice at most its `amountDue`; of a paid one at"
+        " most what\nwas not credited before, and then it becomes credit that the customer's next invoices take up."
+    )
+    reason: str = strawberry.field(description="What the customer reads on it; at most 500 characters.")
+    idempotency_key: str = strawberry.field(
+        description="Of your own choice: sending the same credit note again under it issues it once."
+    )
 
 
 @strawberry.type(description="What a change of an invoice answers.")

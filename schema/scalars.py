@@ -27,6 +27,8 @@ JSON = NewType("JSON", object)
 JSON_DEPTH = 32
 LONGEST_DECIMAL = 64  # characters
 
+# asyncpg writes the first and the last one as infinity, which comes back without a zone
+_ENDLESS = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
 _INT64 = range(-(2**63), 2**63)
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
@@ -73,9 +75,12 @@ def _instant(value: object) -> datetime:
             raise ValueError(minutes)
         zone = timezone(-offset if sign == "-" else offset)
         micros = int((fraction or "").ljust(6, "0")[:6])
-        return datetime(year, month, day, hour, minute, second, micros, zone).astimezone(UTC)
+        instant = datetime(year, month, day, hour, minute, second, micros, zone).astimezone(UTC)
     except (ValueError, OverflowError):
         raise GraphQLError("There is no such instant in the years 0001 to 9999.") from None
+    if instant in _ENDLESS:
+        raise GraphQLError("This instant stands for the beginning or the end of time: leave it out, or give another.")
+    return instant
 
 
 def _text(parse: Callable[[str], Any], sentence: str) -> Callable[[object], Any]:

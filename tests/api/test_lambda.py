@@ -1,114 +1,310 @@
-"""`handler.api` answers real API Gateway events, twice on one sandbox with its connection held."""
+"""`handler.api` answers real API Gateway events as the web application answers requests, on one held connection."""
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
 import sys
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
-from tests.landlord import Tenant
+import asyncpg
+import pytest
+
+from tests.api.books import Books, document
+from tests.api.conftest import Stored
+from tests.landlord import Landlord, Tenant
 
 ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "graphiql" / "dist"
+DASHBOARD = (ROOT / "graphiql" / "queries" / "dashboard.graphql").read_text()
+# of the payload format 2.0, as AWS documents it
 EVENT = json.loads((Path(__file__).parent / "http_api_event.json").read_text())
 
-# A sandbox: one process that handles one event after the other, and says which backend it held.
+# What Lambda returns of one invocation, as JSON, is this at most.
+MOST_BYTES = 6 * 1024 * 1024
+
+# A sandbox: one process that handles one event after the other. As Lambda does it, the root logger has its handler
+# before our code is imported.
 SANDBOX = """
-import json, sys
+import json, logging, sys
+logging.getLogger().addHandler(logging.StreamHandler())
 import handler
 class Context:
     aws_request_id = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
     function_name = "landlord-api"
     def get_remaining_time_in_millis(self): return 30000
+print("ready", flush=True)
 for line in sys.stdin:
     print(json.dumps(handler.api(json.loads(line), Context())), flush=True)
 """
 
 
-def event(query: str, token: str | None, **variables: Any) -> dict[str, Any]:
-    headers = {**EVENT["headers"], "content-type": "application/json", "accept": "application/graphql-response+json"}
-    if token is not None:
-        headers["authorization"] = f"Bearer {token}"
-    body = json.dumps({"query": query, "variables": variables})
-    return {**EVENT, "headers": headers, "body": body}
-
-
 class Sandbox:
+    """`log` is what it wrote, once it has ended."""
+
     def __init__(self, environment: dict[str, str]) -> None:
+        self.log = ""
         self._process = subprocess.Popen(
             [sys.executable, "-c", SANDBOX],
             cwd=ROOT,
             env=os.environ | environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
         )
 
     def __enter__(self) -> Sandbox:
+        assert self._process.stdout is not None
+        assert self._process.stdout.readline() == "ready\n"
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.communicate()
+        self.log = str(self._process.communicate()[1])
 
     def invoke(self, asked: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(json.dumps(asked) + "\n")
         self._process.stdin.flush()
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
+        line = self._process.stdout.readline()
+        assert len(line) < MOST_BYTES
+        answer: dict[str, Any] = json.loads(line)
         return answer
+
+
+def event(
+    method: str, path: str, *, query: str = "", headers: dict[str, str] | None = None, body: str | None = None
+) -> dict[str, Any]:
+    """A request as the gateway hands it on: names of headers in lower case."""
+    route = f"{method} {path}"
+    http = {**EVENT["requestContext"]["http"], "method": method, "path": path}
+    asked = {
+        **EVENT,
+        "routeKey": route,
+        "rawPath": path,
+        "rawQueryString": query,
+        "headers": {**EVENT["headers"], **(headers or {})},
+        "requestContext": {**EVENT["requestContext"], "http": http, "routeKey": route},
+    }
+    return asked if body is None else {**asked, "body": body}
+
+
+def asks(query: str, token: str | None, **variables: Any) -> dict[str, Any]:
+    """A GraphQL request."""
+    headers = {"content-type": "application/json", "accept": "application/graphql-response+json"}
+    if token is not None:
+        headers["authorization"] = f"Bearer {token}"
+    return event("POST", "/graphql", headers=headers, body=json.dumps({"query": query, "variables": variables}))
+
+
+def said(answer: dict[str, Any]) -> Any:
+    return json.loads(answer["body"])
+
+
+def contents(answer: dict[str, Any]) -> bytes:
+    """The body as a client gets it."""
+    return b64decode(answer["body"]) if answer["isBase64Encoded"] else answer["body"].encode()
 
 
 CREATE = "mutation($key: String!) { createSession(input: {apiKey: $key}) { session { token } errors { code } } }"
 OPEN = 'mutation { openTicket(input: {subject: "Help", body: "please"}) { ticket { subject } errors { code } } }'
 QUESTION = "{ customer { id name tier } tickets { nodes { subject } } }"
-BACKENDS = "select array_agg(pid) from pg_stat_activity where usename = 'landlord_tenant' and not pid = any($1::int[])"
+
+
+async def backends(admin: asyncpg.Connection, role: str, others: list[int]) -> list[int]:
+    found: list[int] = await admin.fetchval(
+        "select coalesce(array_agg(pid), '{}') from pg_stat_activity where usename = $1 and not pid = any($2::int[])",
+        f"landlord_{role}",
+        others,
+    )
+    return found
+
+
+@pytest.fixture
+async def others(landlord: Landlord, acme: Tenant) -> list[int]:
+    """The connections there are without a sandbox."""
+    await acme.api(QUESTION)
+    await landlord.house.api("{ viewer { name } }")
+    found: list[int] = await landlord.admin.fetchval("select array_agg(pid) from pg_stat_activity")
+    return found
 
 
 async def test_one_sandbox_signs_in_asks_and_writes_over_one_held_connection(
+    landlord: Landlord, acme: Tenant, others: list[int], environment: dict[str, str]
+) -> None:
+    admin = landlord.admin
+    with Sandbox(environment) as sandbox:
+        created = sandbox.invoke(asks(CREATE, None, key=acme.key))
+        assert created["statusCode"] == 200
+        token = said(created)["data"]["createSession"]["session"]["token"]
+        held = await backends(admin, "tenant", others)
+        assert len(held) == 1
+        assert said(sandbox.invoke(asks(OPEN, token))) == {
+            "data": {"openTicket": {"ticket": {"subject": "Help"}, "errors": []}}
+        }
+        for _ in range(2):
+            assert said(sandbox.invoke(asks(QUESTION, token)))["data"] == await acme.api(QUESTION)
+        # refused: another role's connection is not needed, and the held one stays
+        assert sandbox.invoke(asks(QUESTION, None))["statusCode"] == 401
+        assert await backends(admin, "tenant", others) == held
+        assert await backends(admin, "operator", others) == []
+        assert said(sandbox.invoke(asks("{ viewer { kind } }", landlord.house.token))) == {
+            "data": {"viewer": {"kind": "OPERATOR"}}
+        }
+        assert len(await backends(admin, "operator", others)) == 1
+        assert await backends(admin, "tenant", others) == held
+    events = await admin.fetch(
+        "select actor_ip, actor_user_agent, request_id from audit_events where customer_id = $1 and event_type = 'ticket.opened'",
+        acme.customer_id,
+    )
+    context = EVENT["requestContext"]
+    came = (context["http"]["sourceIp"], context["http"]["userAgent"], context["requestId"])
+    assert [tuple(event) for event in events] == [came]
+
+
+async def test_a_connection_that_died_while_the_sandbox_was_frozen_is_replaced(
+    landlord: Landlord, acme: Tenant, others: list[int], environment: dict[str, str], stored: Stored
+) -> None:
+    with Sandbox(environment) as sandbox:
+        before = await stored()
+        for asked, count in ((QUESTION, 0), (OPEN, 1), (QUESTION, 1), (OPEN, 2)):
+            answer = sandbox.invoke(asks(asked, acme.token))
+            assert (answer["statusCode"], "errors" in said(answer)) == (200, False)
+            held = await backends(landlord.admin, "tenant", others)
+            assert len(held) == 1
+            assert (await stored())["support_tickets"][0] == before["support_tickets"][0] + count
+            # it looks open to the sandbox, and is dead
+            await landlord.admin.execute("select pg_terminate_backend($1)", held[0])
+
+
+async def test_nothing_is_opened_before_it_is_needed(
+    landlord: Landlord, others: list[int], environment: dict[str, str]
+) -> None:
+    """A snapshot of a sandbox is taken after the import, and holds no connection."""
+    with Sandbox(environment) as sandbox:
+        assert said(sandbox.invoke(event("GET", "/healthz"))) == {"status": "ok"}
+        opened = await landlord.admin.fetch(
+            "select usename from pg_stat_activity where usename like 'landlord%' and not pid = any($1::int[])", others
+        )
+        assert opened == []
+
+
+async def test_a_request_is_a_line_in_the_log_under_the_gateways_id(acme: Tenant, environment: dict[str, str]) -> None:
+    with Sandbox(environment) as sandbox:
+        answer = sandbox.invoke(asks("{ viewer { name } }", acme.token))
+        assert answer["headers"]["x-request-id"] == EVENT["requestContext"]["requestId"]
+    lines = [json.loads(line) for line in sandbox.log.splitlines()]
+    assert [(line["request"], line["fields"], line["statements"], line["status"]) for line in lines] == [
+        (EVENT["requestContext"]["requestId"], ["viewer"], 1, 200)
+    ]
+    assert acme.token not in sandbox.log
+
+
+async def test_a_body_in_base64_and_names_of_headers_in_any_case_are_read(
     acme: Tenant, environment: dict[str, str]
 ) -> None:
-    admin = acme.landlord.admin
-    await acme.api(QUESTION)  # the connection of the application here is open, and is none of the sandbox's
-    others = await admin.fetchval("select coalesce(array_agg(pid), '{}') from pg_stat_activity")
+    plain = asks("{ viewer { name } }", acme.token)
+    encoded = {**plain, "body": b64encode(plain["body"].encode()).decode(), "isBase64Encoded": True}
+    titled = {**plain, "headers": {name.title(): value for name, value in plain["headers"].items()}}
+    bare = {name: value for name, value in plain.items() if name != "cookies"}
     with Sandbox(environment) as sandbox:
-        created = sandbox.invoke(event(CREATE, None, key=acme.key))
-        assert created["statusCode"] == 200
-        token = json.loads(created["body"])["data"]["createSession"]["session"]["token"]
-        held = await admin.fetchval(BACKENDS, others)
-        assert len(held) == 1
-        assert json.loads(sandbox.invoke(event(OPEN, token))["body"])["data"]["openTicket"]["errors"] == []
-        for _ in range(2):
-            answer = sandbox.invoke(event(QUESTION, token))
-            assert answer["statusCode"] == 200
-            assert answer["headers"]["content-type"] == "application/graphql-response+json; charset=utf-8"
-            assert json.loads(answer["body"])["data"] == await acme.api(QUESTION)
-        assert await admin.fetchval(BACKENDS, others) == held
-
-        # as after a freeze: the connection looks open, and is dead
-        await admin.execute("select pg_terminate_backend(pid) from unnest($1::int[]) as pid", held)
-        assert json.loads(sandbox.invoke(event(QUESTION, token))["body"])["data"] == await acme.api(QUESTION)
-        refused = sandbox.invoke(event(QUESTION, None))
-        assert refused["statusCode"] == 401
-    address = await admin.fetchval(
-        "select actor_ip from audit_events where customer_id = $1 and event_type = 'ticket.opened'", acme.customer_id
-    )
-    assert address == EVENT["requestContext"]["http"]["sourceIp"]
+        for asked in (plain, encoded, titled, bare):
+            assert said(sandbox.invoke(asked)) == {"data": {"viewer": {"name": "front end"}}}
 
 
-async def test_health_and_an_encoded_body_are_answered_too(acme: Tenant, environment: dict[str, str]) -> None:
+# ---------------------------------------------------------------- the same answers as over HTTP
+
+TYPED = {"accept": "application/graphql-response+json"}
+PLAIN = {"accept": "application/json"}
+SENT = {"content-type": "application/json"}
+
+
+def requests(books: Books) -> list[dict[str, Any]]:
+    """Method, path, query, headers and body of requests that nothing comes of."""
+    tenant = {"authorization": f"Bearer {books.acme.token}"}
+    house = {"authorization": f"Bearer {books.house.key}"}
+
+    def post(query: str, headers: dict[str, str], **variables: Any) -> dict[str, Any]:
+        body = json.dumps({"query": query, "variables": books.fill(variables)})
+        return {"method": "POST", "path": "/graphql", "headers": SENT | headers, "body": body}
+
+    def get(headers: dict[str, str], path: str = "/graphql", **query: str) -> dict[str, Any]:
+        return {"method": "GET", "path": path, "query": urlencode(query), "headers": headers}
+
+    ticket = "query($id: ID!) { ticket(id: $id) { subject comments { totalCount nodes { body } } } }"
+    return [
+        post(DASHBOARD.replace("auditEvents(first: 20)", 'auditEvents(filter: {eventType: ["ticket.opened"]})'), TYPED | tenant),
+        post(ticket, TYPED | tenant, id="<ticket>"),
+        post(ticket, TYPED | tenant, id="<foreign ticket>"),
+        post(ticket, PLAIN | tenant, id="<customer>"),
+        post(ticket, TYPED | tenant),
+        post("{ customers(first: 3) { nodes { name } pageInfo { endCursor hasNextPage } } }", TYPED | house),
+        post("{ nonsense }", TYPED | tenant),
+        post("{ nonsense }", PLAIN | tenant),
+        post("{ viewer { name } }", TYPED),
+        post("{ viewer { name } }", PLAIN | {"authorization": "Bearer garbage"}),
+        post(document("openTicket"), TYPED | tenant, input={"subject": "", "body": "Grüße, 東京 🙂"}),
+        post(document("suspendCustomer"), TYPED | tenant, input={"id": "<customer>", "reason": "x"}),
+        post(document("createSession"), TYPED, input={"apiKey": "lz_test_garbage"}),
+        {"method": "POST", "path": "/graphql", "headers": SENT | tenant, "body": '{"query": '},
+        {"method": "POST", "path": "/graphql", "headers": tenant | {"content-type": "text/plain"}, "body": "{}"},
+        {"method": "PUT", "path": "/graphql", "headers": SENT | tenant, "body": "{}"},
+        get(TYPED | tenant, query="{ viewer { name } }"),
+        get(TYPED | tenant, query=ticket, variables=json.dumps(books.fill({"id": "<ticket>"}))),
+        get(TYPED | tenant, query="mutation { revokeSession { errors { code } } }"),
+        get({"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}),
+        get({"accept": "image/png"}),
+        get({}, path="/healthz"),
+        get({}, path="/readyz"),
+        get({}, path="/nothing/here"),
+        get({}, path="/graphiql/favicon.svg"),
+        get({"accept-encoding": "gzip"}, path="/graphiql/favicon.svg"),
+    ]  # fmt: skip
+
+
+def told(status: int, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], Any]:
+    """An answer without what differs from request to request."""
+    kept = {name: value for name, value in headers.items() if name not in ("x-request-id", "content-length")}
+    if "json" not in headers.get("content-type", "") or not body:
+        return status, kept, body
+    said = json.loads(body)
+    for error in said.get("errors", []):
+        assert error["extensions"].pop("requestId") == headers["x-request-id"]
+    return status, kept, said
+
+
+async def test_every_request_is_answered_as_over_http(books: Books, environment: dict[str, str]) -> None:
+    http = books.acme.landlord.http
     with Sandbox(environment) as sandbox:
-        http = {**EVENT["requestContext"]["http"], "method": "GET", "path": "/healthz"}
-        health = {
-            **EVENT,
-            "rawPath": "/healthz",
-            "requestContext": {**EVENT["requestContext"], "http": http},
-            "body": None,
-        }
-        assert json.loads(sandbox.invoke(health)["body"]) == {"status": "ok"}
-        plain = event("{ viewer { name } }", acme.token)
-        encoded = {**plain, "body": b64encode(plain["body"].encode()).decode(), "isBase64Encoded": True}
-        assert json.loads(sandbox.invoke(encoded)["body"]) == {"data": {"viewer": {"name": "front end"}}}
+        for asked in requests(books):
+            here = await http.request(
+                asked["method"],
+                asked["path"] + ("?" + asked["query"] if asked.get("query") else ""),
+                # what the client adds by itself, and the gateway would hand on
+                headers={"accept": "", "accept-encoding": "identity"} | asked.get("headers", {}),
+                content=asked.get("body"),
+            )
+            there = sandbox.invoke(event(**asked))
+            assert told(there["statusCode"], there["headers"], contents(there)) == told(
+                here.status_code, dict(here.headers), here.content
+            ), asked
+
+
+async def test_every_file_of_the_page_fits_into_an_answer_and_arrives_whole(environment: dict[str, str]) -> None:
+    files = sorted(path for path in PAGE.rglob("*") if path.is_file() and path.name[0] != ".")
+    assert max(path.stat().st_size for path in files) > 2_000_000
+    with Sandbox(environment) as sandbox:
+        for path in files:
+            where = f"/graphiql/{path.relative_to(PAGE)}"
+            plain = sandbox.invoke(event("GET", where))
+            assert (plain["statusCode"], contents(plain)) == (200, path.read_bytes()), where
+            packed = sandbox.invoke(event("GET", where, headers={"accept-encoding": "gzip, br"}))
+            squeezed = packed["headers"].get("content-encoding") == "gzip"
+            assert squeezed or path.stat().st_size < 1000
+            assert (gzip.decompress(contents(packed)) if squeezed else contents(packed)) == path.read_bytes(), where

@@ -166,7 +166,7 @@ async def test_every_part_of_a_filter_narrows(acme: Tenant, globex: Tenant, hous
         ({"resourceId": typeid("tkt", globex.key_id)}, []),
         ({"action": ["DELETE"], "status": ["DENIED"]}, []),
         ({"action": None, "actor": None, "resourceId": None, "since": None}, ["3", "2", "1"]),
-        ({"since": "0001-01-01T00:00:00Z", "until": "9999-12-31T23:59:59Z"}, ["3", "2", "1"]),
+        ({"since": "0001-01-02T00:00:00Z", "until": "9999-12-30T23:59:59Z"}, ["3", "2", "1"]),
         ({"until": "1969-12-31T23:59:59Z"}, []),
         ({"since": "2999-01-01T00:00:00Z"}, []),
     ]

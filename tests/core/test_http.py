@@ -275,6 +275,7 @@ async def test_the_origin_of_a_request_is_what_the_server_saw_and_the_clock_said
             authorization="Bearer write",
             address="127.0.0.1",
             user_agent="x" * 256,
+            base_url="http://toy",
         )
     ]
     assert response.headers["x-request-id"] != "mine"

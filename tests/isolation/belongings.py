@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from uuid import UUID
 
 import orjson
 
+from billing import invoicing
 from billing.periods import Month
 from schema.ids import typeid
 from tests.db.rules import MIXED_TABLES, TENANT_TABLES
 from tests.landlord import Landlord, Tenant
-from tests.ledger import OCTOBER, SEPTEMBER, Ledger
+from tests.ledger import NOW, OCTOBER, SEPTEMBER, Ledger
 
 # The table of each ID prefix, and its column of that id; a new kind of object is added here.
 TABLES = {
@@ -20,15 +22,13 @@ TABLES = {
     "tkc": "ticket_comments", "ntf": "notifications", "whe": "webhook_endpoints", "key": "api_keys", "evt": "audit_events",
 }  # fmt: skip
 
-AUGUST = Month(2026, 8)
+JULY, AUGUST = Month(2026, 7), Month(2026, 8)
 
 # Metered by nobody else, so that a number tells of its owner too.
 _BYTES = 918_273_645_546_372
 
 _PLANT = """
-    with paid as (
-        select id from invoices where customer_id = $1 and month = '2026-09-01'
-    ), ticket as (
+    with ticket as (
         insert into support_tickets (customer_id, subject, created_by) values ($1, 'Wayne subject', 'Wayne asker') returning id
     ), comment as (
         insert into ticket_comments (customer_id, ticket_id, author, author_kind, body)
@@ -38,13 +38,6 @@ _PLANT = """
         values ($1, 'Wayne title', 'Wayne message', 'email', 'alfred@wayne.example')
     ), endpoint as (
         insert into webhook_endpoints (customer_id, url, secret) values ($1, 'https://wayne.example/hook', '\\x00')
-    ), payment as (
-        insert into payments (customer_id, invoice_id, amount, method, reference, received_at)
-        select $1, id, 100, 'wire', 'Wayne reference', now() from paid
-    ), note as (
-        insert into credit_notes (customer_id, invoice_id, number, amount, reason, issued_at)
-        select $1, i.id, c.invoice_prefix || '-CN-0001', 10, 'Wayne reason', now()
-          from paid join invoices i using (id) join customers c on c.id = i.customer_id
     ), ended as (
         insert into ended_sessions (jti, customer_id, expires_at) values (gen_random_uuid(), $1, now() + interval '1 day')
     ), sent as (
@@ -52,17 +45,6 @@ _PLANT = """
     )
     insert into idempotency_keys (customer_id, api_key_id, mutation, key, fingerprint, object_id)
     values ($1, $2, 'openTicket', 'wayne', sha256('wayne'), 'tkt_wayne')
-"""
-# After its note, since credit is taken up from one; and the sums of the invoice in the same transaction.
-_SETTLE = """
-    with note as (select id, invoice_id from credit_notes where customer_id = $1),
-         used as (
-        insert into credit_uses (customer_id, credit_note_id, invoice_id, amount)
-        select $1, note.id, i.id, 5 from note join invoices i on i.customer_id = $1 and i.month = '2026-10-01'
-    )
-    update invoices
-       set amount_paid = amount_paid + 100, amount_credited = amount_credited + 10
-     where customer_id = $1 and month = '2026-09-01'
 """
 
 
@@ -79,25 +61,33 @@ class Belongings:
     async def of(cls, ledger: Ledger, *, name: str) -> Belongings:
         landlord = ledger.house.landlord
         customer_id = await ledger.customer(used=())
-        for month in (AUGUST, SEPTEMBER, OCTOBER):
+        for month in (JULY, AUGUST, SEPTEMBER, OCTOBER):
             await ledger.use(customer_id, month, nat_bytes_processed=_BYTES)
         admin = landlord.admin
         await admin.execute(
             "update customers set name = $2, email = 'bruce@wayne.example' where id = $1", customer_id, name
         )
         owner = await landlord.key(customer_id, ["write"], name="Wayne front end")
-        for month in (SEPTEMBER, OCTOBER):
-            await ledger.bill(customer_id, month=month, issue=True)
+        # July becomes credit, which October takes up; on September something came in, and some is still due
+        await ledger.bill(customer_id, month=SEPTEMBER, issue=True)
+        september, july = await ledger.invoice(customer_id, SEPTEMBER), await ledger.issued(customer_id, JULY)
+        async with ledger.house.session() as session:
+            for invoice, amount in ((july, july.total_amount), (september, Decimal(100))):
+                await invoicing.record_payment(
+                    session,
+                    invoice.id,
+                    amount=amount,
+                    method="wire",
+                    reference="Wayne reference",
+                    received_at=NOW,
+                    now=NOW,
+                )
+            for invoice, amount in ((july, Decimal(5)), (september, Decimal(10))):
+                await invoicing.credit(session, invoice.id, amount=amount, reason="Wayne reason", now=NOW)
+        october = await ledger.issued(customer_id)
+        assert october.credit_applied == 5
         await ledger.bill(customer_id, month=AUGUST)  # a draft, which its own tenant does not see either
-        async with admin.transaction():
-            await admin.execute(_PLANT, customer_id, owner.key_id)
-            await admin.execute("alter table invoices disable trigger invoices_moves")
-            await admin.execute(_SETTLE, customer_id)
-            await admin.execute(
-                "update invoices set credit_applied = 5 where customer_id = $1 and month = '2026-10-01'", customer_id
-            )
-            await admin.execute("set constraints all immediate")
-            await admin.execute("alter table invoices enable always trigger invoices_moves")
+        await admin.execute(_PLANT, customer_id, owner.key_id)
         await owner.api("{ viewer { name } }")
         ids = {
             prefix: [

@@ -108,9 +108,10 @@ MUTATIONS = {
     "createCustomer": "customers:write", "updateCustomer": "customers:write", "changeTier": "customers:write",
     "suspendCustomer": "customers:write", "reinstateCustomer": "customers:write", "closeCustomer": "customers:write",
     "recordUsage": "usage:write", "runBilling": "billing:write", "issueInvoice": "billing:write",
-    "recordPayment": "billing:write", "cancelInvoice": "billing:write", "openTicket": "tickets:write",
-    "commentOnTicket": "tickets:write", "updateTicket": "tickets:write", "createApiKey": "keys:write",
-    "rotateApiKey": "keys:write", "revokeApiKey": "keys:write", "refreshSession": None, "revokeSession": None,
+    "recordPayment": "billing:write", "cancelInvoice": "billing:write", "issueCreditNote": "billing:write",
+    "openTicket": "tickets:write", "commentOnTicket": "tickets:write", "updateTicket": "tickets:write",
+    "createApiKey": "keys:write", "rotateApiKey": "keys:write", "revokeApiKey": "keys:write",
+    "refreshSession": None, "revokeSession": None,
 }  # fmt: skip
 
 
