@@ -1,0 +1,116 @@
+"""What docs/security.md says injected SQL can still do is so: who closes one of these ways corrects the document."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import asyncpg
+import pytest
+
+from auth import keys
+from db.connection import Connections, Role
+from tests.landlord import Landlord, Tenant
+
+
+async def test_the_planner_tells_how_many_rows_of_everybody_there_are(
+    admin: asyncpg.Connection, acme: Tenant, globex: Tenant
+) -> None:
+    async with acme.session() as session:
+        before = await _cost(session._connection)
+    await admin.execute(
+        "insert into support_tickets (customer_id, subject, created_by) select $1, 'Many', 'me' from generate_series(1, 5000)",
+        globex.customer_id,
+    )
+    await admin.execute("analyze support_tickets")
+    async with acme.session() as session:
+        assert await session.values("select id from support_tickets") == []
+        assert await _cost(session._connection) > before
+        assert await session.value("select pg_relation_size('support_tickets') > 0")
+        # but not what is in them
+        assert await session.values("select tablename from pg_stats where schemaname = 'landlord'") == []
+    await admin.execute("delete from support_tickets where customer_id = $1", globex.customer_id)
+    await admin.execute("vacuum analyze support_tickets")
+
+
+async def _cost(connection: asyncpg.Connection) -> float:
+    plan = json.loads(
+        await connection.fetchval("explain (format json) select from support_tickets where subject = 'Help'")
+    )
+    cost: float = plan[0]["Plan"]["Total Cost"]
+    return cost
+
+
+async def test_the_texts_of_the_same_logins_statements_are_read_and_hold_no_value(acme: Tenant, globex: Tenant) -> None:
+    async with globex.session() as theirs:
+        await theirs.value("select count(*) from customers where name = $1", "Globex, word for word")
+        async with acme.session() as session:
+            texts = await session.values("select query from pg_stat_activity where usename = current_user")
+    assert any("where name = $1" in text for text in texts)
+    assert not any("word for word" in text for text in texts)
+
+
+async def test_it_can_end_the_same_logins_other_transactions(landlord: Landlord, acme: Tenant, globex: Tenant) -> None:
+    apart = Connections({Role.TENANT: landlord.settings.tenant_url}, most=1)
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+        async with apart.transaction(Role.TENANT) as theirs:
+            pid = await theirs.value("select pg_backend_pid()")
+            async with acme.session() as session:
+                assert await session.value("select pg_terminate_backend($1, 5000)", pid)
+            await theirs.value("select 1")
+    await apart.close()
+    assert acme.customer_id != globex.customer_id
+
+
+async def test_a_setting_that_it_leaves_can_slow_or_break_the_next_and_no_more(
+    landlord: Landlord, acme: Tenant, globex: Tenant
+) -> None:
+    alone = Connections({Role.TENANT: landlord.settings.tenant_url}, most=1)
+    async with alone.transaction(Role.TENANT) as session:
+        await session._connection.execute("set search_path = pg_catalog; set app.note = 'from Acme'")
+    with pytest.raises(asyncpg.UndefinedTableError):
+        async with alone.transaction(Role.TENANT) as session:
+            assert await session.value("select current_setting('app.note')") == "from Acme"
+            await session.values("select name from customers")
+    await alone.close()
+    assert acme.customer_id != globex.customer_id
+
+
+async def test_in_a_mutation_it_gives_itself_a_tenants_key_and_plants_events_of_its_own(
+    admin: asyncpg.Connection, landlord: Landlord, acme: Tenant, globex: Tenant
+) -> None:
+    """A mutation may write what the tenant may write: the scopes of the key behind it are not the database's to know."""
+    weak = await landlord.key(acme.customer_id, ["tickets:write"])
+    minted = keys.mint("test")
+    async with weak.session() as session:
+        await session.execute(
+            "insert into api_keys (id, customer_id, name, prefix, key_hash, scopes)"
+            " values (app.new_id(), app.tenant(), 'planted', $1, $2, '{write,operator}')",
+            minted.prefix,
+            minted.hash,
+        )
+        await session.execute(
+            "insert into audit_events (customer_id, event_type, action, actor, actor_kind, status)"
+            " values (app.tenant(), 'planted', 'read', 'nobody', 'system', 'success')"
+        )
+    everyone = await _ask(landlord, minted.secret, "{ viewer { kind } customers { nodes { id } } }")
+    assert everyone["data"] == {"viewer": {"kind": "TENANT"}, "customers": {"nodes": [{"id": acme.id}]}}
+    refused = await _ask(landlord, minted.secret, "{ billingRuns { nodes { id } } }")
+    assert [error["extensions"]["code"] for error in refused["errors"]] == ["FORBIDDEN"]
+    assert await admin.fetchval("select count(*) from audit_events where customer_id = $1", globex.customer_id) == 0
+
+
+async def _ask(landlord: Landlord, key: str, query: str) -> dict[str, Any]:
+    answer = await landlord.http.post("/graphql", json={"query": query}, headers={"Authorization": f"Bearer {key}"})
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+async def test_it_can_keep_large_objects_which_belong_to_the_login_and_to_no_tenant(
+    acme: Tenant, globex: Tenant
+) -> None:
+    async with acme.session() as session:
+        oid = await session.value("select lo_from_bytea(0, 'from Acme')")
+    async with globex.session() as session:
+        assert await session.value("select lo_get($1)", oid) == b"from Acme"
+        await session.value("select lo_unlink($1)", oid)
