@@ -7,6 +7,7 @@ BIN    := .venv/bin
 VENV   := .venv/.synced
 NPM_CI := npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 BUNDLE := graphiql/dist/.built
+EMULATOR := build/aws/.made-from
 SOURCES_OF_BUNDLE := $(shell find graphiql -type f -not -path 'graphiql/dist/*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
@@ -15,10 +16,10 @@ SOURCES_OF_BUNDLE := $(shell find graphiql -type f -not -path 'graphiql/dist/*' 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: $(VENV) $(BUNDLE)  ## start everything on 127.0.0.1:$PORT (8000): database, demo data, API, GraphiQL
+run: $(VENV) $(BUNDLE) $(EMULATOR)  ## start everything on 127.0.0.1:$PORT (8000): database, demo data, API, GraphiQL
 	@exec $(BIN)/python -m local.run
 
-test: $(BUNDLE) check  ## lint, types, import contracts and every test that needs no Debian package
+test: $(BUNDLE) $(EMULATOR) check  ## lint, types, import contracts and every test that needs no Debian package
 	@$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
 
 check: lint types imports  ## what can be said without running the code
@@ -38,14 +39,16 @@ types: $(VENV)  ## mypy --strict over code and tests
 imports: $(VENV)  ## the layers, held by import-linter
 	@$(BIN)/lint-imports --no-logo
 
-schema: $(VENV)  ## print the GraphQL schema to schema/schema.graphql
+schema: $(VENV)  ## print the API to schema/schema.graphql and the database to sql/schema.sql
 	@$(BIN)/python -m schema.print > schema/.printed && mv schema/.printed schema/schema.graphql || { rm -f schema/.printed; exit 1; }
+	@$(BIN)/python -m local.dump > sql/.printed && mv sql/.printed sql/schema.sql || { rm -f sql/.printed; exit 1; }
 
 migrate: $(VENV)  ## bring the database of LANDLORD_MIGRATOR_URL up to date
 	@$(BIN)/landlord migrate
 
-package: $(VENV) $(BUNDLE)  ## build the Lambda artifact, the same bytes every time
-	@$(BIN)/python -m local.package
+package: $(VENV) $(BUNDLE)  ## build the Lambda artifacts, the API's and the workers', the same bytes every time
+	@$(BIN)/python -m local.package --functions api
+	@$(BIN)/python -m local.package --functions worker
 
 bench: $(VENV)  ## measure speed
 	@$(BIN)/python -m bench
@@ -56,10 +59,10 @@ audits: $(VENV) node_modules/.complete $(BUNDLE)  ## GraphQL over HTTP: the audi
 browser: $(VENV) node_modules/.complete $(BUNDLE)  ## GraphiQL in headless Chromium (Debian's `chromium` must be there)
 	@$(BIN)/python -m local.against npm run --silent browser -- '{url}'
 
-ground: $(VENV) node_modules/.complete $(BUNDLE)  ## install and build all that other commands need
+ground: $(VENV) node_modules/.complete $(BUNDLE) $(EMULATOR)  ## install and build all that other commands need
 
 lock: $(VENV)  ## write requirements*.txt anew from requirements*.in
-	@for set in requirements requirements-dev; do \
+	@for set in requirements requirements-worker requirements-dev requirements-aws; do \
 	    $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	        --no-header --no-emit-index-url --no-emit-find-links $$set.in --output-file $$set.txt || exit 1; \
 	done
@@ -86,6 +89,11 @@ $(VENV): requirements-dev.txt pyproject.toml
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements-dev.txt
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
+
+# Python once more, for the AWS emulator: what it needs is its own affair.
+$(EMULATOR): requirements-aws.txt | $(VENV)
+	@echo "Python: installing requirements-aws.txt"
+	@$(BIN)/python -m local.aws && touch $@
 
 # Node: the page alone needs less than the audits, the browser and deployments do.
 $(BUNDLE): $(SOURCES_OF_BUNDLE) package.json package-lock.json | node_modules/.built-with
