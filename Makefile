@@ -2,6 +2,7 @@
 
 PORT ?= 8000
 export PORT
+HISTORIES ?= 1000
 
 BIN    := .venv/bin
 VENV   := .venv/.synced
@@ -11,7 +12,7 @@ EMULATOR := build/aws/.made-from
 SOURCES_OF_BUNDLE := $(shell find graphiql -type f -not -path 'graphiql/dist/*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format types imports schema migrate package bench audits browser ground lock clean
+.PHONY: help run test check lint format types imports schema migrate package bench crash histories audits browser ground lock clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +53,12 @@ package: $(VENV) $(BUNDLE)  ## build the Lambda artifacts, the API's and the wor
 
 bench: $(VENV)  ## measure speed
 	@$(BIN)/python -m bench
+
+crash: $(VENV) $(EMULATOR)  ## billing, its workers killed and its database stopped 100 times (LANDLORD_CRASHES)
+	@$(BIN)/python -m pytest -s tests/crash/crash.py
+
+histories: $(VENV) $(EMULATOR)  ## 1,000 random lives of a customer (HISTORIES): whatever happens, the books are right
+	@$(BIN)/python -m pytest -n 2 tests/histories --histories $(HISTORIES)
 
 audits: $(VENV) node_modules/.complete $(BUNDLE)  ## GraphQL over HTTP: the audits of graphql-http against the running server
 	@$(BIN)/python -m local.against npm run --silent audits -- '{url}'
