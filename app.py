@@ -22,11 +22,14 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from auth import sessions
-from auth.cache import MemoryCache
+from auth.cache import KeyCache, MemoryCache, SharedCache
 from auth.contexts import ContextKey
+from auth.dynamo import Table
+from auth.ends import Ends
 from auth.keys import Environment
 from auth.sessions import SigningKeys
 from auth.signin import SignIn
+from auth.throttle import Throttle
 from billing import dunning, outbox, queue, run
 from billing.outbox import Send
 from billing.periods import Month
@@ -78,6 +81,8 @@ class Settings:
     pooled: bool = False
     work_here: bool = False  # bill, remind and send mail in this process, in the background
     mail: bool = False  # by SES; without it mail waits in the outbox
+    access_table: str | None = None  # in DynamoDB, what all processes know together; without it each for itself
+    pepper: bytes = field(default=b"", repr=False)  # of the keys remembered there
     aws_endpoint: str | None = None  # another address than Amazon's own: the emulator's
     billing_queue_url: str | None = None  # who works on runs is told over SQS; without it only who works here
     schedule_key: str | None = field(default=None, repr=False)  # of the operator in whose name months begin
@@ -109,6 +114,9 @@ class Settings:
         worker_url = text("LANDLORD_WORKER_URL")
         context_keys = signing("LANDLORD_CONTEXT_KEY")
         session_keys = signing("LANDLORD_SESSION_KEYS")
+        pepper = b""
+        if environ.get("LANDLORD_ACCESS_TABLE"):
+            pepper = next(iter(signing("LANDLORD_PEPPER").values()), b"")
         if problems:
             raise MissingSettings(problems)
         return cls(
@@ -124,6 +132,8 @@ class Settings:
             pooled=environ.get("LANDLORD_POOLED", "") == "true",
             work_here=environ.get("LANDLORD_WORK_HERE", "") == "true",
             mail=environ.get("LANDLORD_MAIL", "") == "ses",
+            access_table=environ.get("LANDLORD_ACCESS_TABLE") or None,
+            pepper=pepper,
             aws_endpoint=environ.get("AWS_ENDPOINT_URL") or None,
             billing_queue_url=environ.get("LANDLORD_BILLING_QUEUE_URL") or None,
             schedule_key=environ.get("LANDLORD_SCHEDULE_KEY") or None,
@@ -165,7 +175,7 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
         """GraphiQL: open to everyone, and on a developer's machine signed in as the demo tenant."""
         token = ""
         if settings.demo_key:
-            key = await sign_in.verified(settings.demo_key, now=clock())
+            key = await sign_in.verified(settings.demo_key, address=None, now=clock())
             token, _ = sessions.issue(operations.session_keys, key.caller(), key_expires_at=key.expires_at, now=clock())
         known = orjson.dumps({"token": token, "endpoint": "/graphql"}).decode().replace("<", "\\u003c")
         page = (_PAGE / "index.html").read_text()
@@ -244,12 +254,16 @@ def _operations(settings: Settings, connections: Connections, *, wake_here: Call
         issuer=settings.issuer,
         audience=settings.audience,
     )
+    table = Table(settings.access_table, settings.aws_endpoint) if settings.access_table is not None else None
+    ends = Ends(table)
+    cache: KeyCache = SharedCache(table, ends, settings.pepper) if table is not None else MemoryCache()
     return Operations(
         connections=connections,
         context_key=context_key,
         session_keys=session_keys,
         key_environment=settings.key_environment,
-        sign_in=SignIn(connections, context_key, session_keys, MemoryCache()),
+        sign_in=SignIn(connections, context_key, session_keys, cache, Throttle(table)),
+        ends=ends,
         wake_billing=_wake_by(settings) if settings.billing_queue_url else wake_here,
     )
 

@@ -1,62 +1,101 @@
-"""From the `Authorization` header to a caller: a session token checked here, a key against the database."""
+"""From the `Authorization` header to a caller: a session token checked here, a key against the database.
+
+For a key the order is checksum, cache, throttle, bcrypt. Whoever is known passes before strangers are counted.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
-from auth import contexts, keys, sessions
-from auth.cache import KeyCache, VerifiedKey
+from auth import contexts, keys, sessions, throttle
+from auth.cache import KeyCache, Standing, VerifiedKey
 from auth.caller import Caller
 from auth.contexts import ContextKey
+from auth.keys import ParsedKey
 from auth.sessions import SigningKeys
+from auth.throttle import Throttle
 from db import api_keys
 from db.connection import Connections, Role
 from db.errors import Unauthenticated
-from db.session import Session
+
+# Keys verified at a time: each takes a core for 60 ms.
+_AT_ONCE: Final = 2
 
 
 @dataclass(frozen=True)
 class SignIn:
-    """`connections` is asked for keys alone, before any tenant is known."""
+    """`connections` is asked for keys alone, before any tenant is known. Never called within a transaction."""
 
     connections: Connections
     context_key: ContextKey
     session_keys: SigningKeys
     cache: KeyCache
+    throttle: Throttle
+    # two queues, so that those who were known today do not wait behind a crowd of strangers
+    _strangers: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE), init=False)
+    _known: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_AT_ONCE), init=False)
 
-    async def caller(self, authorization: str | None, *, now: datetime) -> Caller | None:
-        """None for a request without credentials. Raises Unauthenticated for credentials that do not work."""
+    async def caller(self, authorization: str | None, *, address: str | None, now: datetime) -> Caller | None:
+        """None for a request without credentials.
+
+        Raises Unauthenticated for credentials that do not work, RateLimited where too many did not.
+        """
         if authorization is None:
             return None
-        scheme, _, credentials = authorization.partition(" ")
-        credentials = credentials.strip()
-        if scheme.lower() != "bearer" or not credentials:
-            raise Unauthenticated("the Authorization header is not `Bearer` and a token")
+        credentials = bearer(authorization)
         if credentials.startswith("lz_"):
-            return (await self.verified(credentials, now=now)).caller()
+            return (await self.verified(credentials, address=address, now=now)).caller()
         return sessions.verify(self.session_keys, credentials, now).caller()
 
-    async def verified(self, secret: str, *, now: datetime, session: Session | None = None) -> VerifiedKey:
-        """The key behind this text. Raises Unauthenticated. Checksum first, then what was verified lately, then bcrypt.
-
-        `session` is a tenant's transaction that speaks for nobody yet, where one is at hand.
-        """
+    async def verified(self, secret: str, *, address: str | None, now: datetime) -> VerifiedKey:
+        """The key behind this text. Raises Unauthenticated or RateLimited."""
         parsed = keys.parse(secret)
         if parsed is None:
             raise Unauthenticated("not an API key")
-        if known := await self.cache.get(secret, now=now):
+        known = await self.cache.get(secret, now=now)
+        if isinstance(known, VerifiedKey):
             return known
+        queue, counted = self._known, [throttle.of_prefix(parsed.prefix)]
+        # what once was a key says nothing against those who share its address
+        if known in (Standing.UNKNOWN, Standing.WRONG):
+            counted.append(throttle.of_address("address", address))
+        if known is not Standing.WAS_GOOD:
+            queue = self._strangers
+            await self.throttle.check(*counted, now=now)
+        found = None
+        if known in (Standing.UNKNOWN, Standing.WAS_GOOD):
+            waited = queue.locked()
+            async with queue:
+                if waited and isinstance(again := await self.cache.get(secret, now=now), VerifiedKey):
+                    return again  # many requests begin with the same key at once
+                if waited and known is Standing.UNKNOWN:
+                    await self.throttle.check(*counted, now=now)
+                found = await self._looked_up(secret, parsed, now)
+            if found is not None:
+                await self.cache.put(secret, found, now=now)
+                return found
+            standing = Standing.ENDED if known is Standing.WAS_GOOD else Standing.WRONG
+            await self.cache.put_bad(secret, standing, now=now)
+        await self.throttle.failed(*counted, now=now)
+        raise Unauthenticated("no such API key")
+
+    async def turned_away(self, authorization: str | None, *, now: datetime) -> None:
+        """The database says that these credentials ended, which the cache did not know of their key."""
+        credentials = bearer(authorization or "Bearer -")
+        if credentials.startswith("lz_"):
+            await self.cache.put_bad(credentials, Standing.ENDED, now=now)
+
+    async def _looked_up(self, secret: str, parsed: ParsedKey, now: datetime) -> VerifiedKey | None:
         token = contexts.sign(self.context_key, "lookup", parsed.prefix, now)
-        if session is not None:
+        async with self.connections.transaction(Role.TENANT) as session:
             found = await api_keys.find(session, token)
-        else:
-            async with self.connections.transaction(Role.TENANT) as own:
-                found = await api_keys.find(own, token)
         # an unknown prefix costs as much as a wrong key, so the two cannot be told apart by time
         if not await keys.verify(secret, found.key_hash if found else None) or found is None:
-            raise Unauthenticated("no such API key")
-        key = VerifiedKey(
+            return None
+        return VerifiedKey(
             key_id=found.id,
             customer_id=found.customer_id,
             name=found.name,
@@ -64,5 +103,12 @@ class SignIn:
             epoch=found.epoch or 0,
             expires_at=found.expires_at,
         )
-        await self.cache.put(secret, key, now=now)
-        return key
+
+
+def bearer(authorization: str) -> str:
+    """The credentials in the header. Raises Unauthenticated where it is no bearer's."""
+    scheme, _, credentials = authorization.partition(" ")
+    credentials = credentials.strip()
+    if scheme.lower() != "bearer" or not credentials:
+        raise Unauthenticated("the Authorization header is not `Bearer` and a token")
+    return credentials

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from db.ended import KeyEnded
 from db.session import Session, columns
 
 SHOWN_AFTER_ITS_END = timedelta(days=30)
@@ -162,13 +163,16 @@ async def insert(
 async def expire(session: Session, id: UUID, *, at: datetime) -> None:
     """An end can be moved forward, never back: the database refuses that."""
     await session.execute("update api_keys set expires_at = $2 where id = $1", id, at)
+    session.ended.append(KeyEnded(id, at))
 
 
 async def revoke(session: Session, id: UUID, *, at: datetime) -> ApiKeyRow:
-    return await session.one(
+    row = await session.one(
         ApiKeyRow,
         f"update api_keys k set revoked_at = $2 where k.id = $1 returning {_KEY}",
         id,
         at,
         what="API key",
     )
+    session.ended.append(KeyEnded(id, at))
+    return row

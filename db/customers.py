@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from db.ended import EpochRaised
 from db.enums import Tier
 from db.errors import NotFound
 from db.page import COUNT_LIMIT, Page
@@ -210,44 +211,50 @@ async def replace_tiers(
 
 async def suspend(session: Session, id: UUID, *, reason: str, at: datetime) -> None:
     """Its credentials are looked at again: the epoch goes up."""
-    await session.execute(
+    epoch = await session.value(
         """
         update customers
            set suspended_at = $2, suspended_reason = $3, epoch = epoch + 1, updated_at = $2
          where id = $1
+        returning epoch
         """,
         id,
         at,
         reason,
     )
+    session.ended.append(EpochRaised(id, epoch))
 
 
 async def reinstate(session: Session, id: UUID, *, at: datetime) -> None:
     """Its credentials are looked at again: the epoch goes up."""
-    await session.execute(
+    epoch = await session.value(
         """
         update customers
            set suspended_at = null, suspended_reason = null, epoch = epoch + 1, updated_at = $2
          where id = $1
+        returning epoch
         """,
         id,
         at,
     )
+    session.ended.append(EpochRaised(id, epoch))
 
 
 async def close(session: Session, id: UUID, *, closed_on: date, reason: str, at: datetime) -> None:
     """Its credentials are looked at again: the epoch goes up."""
-    await session.execute(
+    epoch = await session.value(
         """
         update customers
            set closed_on = $2, closed_reason = $3, epoch = epoch + 1, updated_at = $4
          where id = $1
+        returning epoch
         """,
         id,
         closed_on,
         reason,
         at,
     )
+    session.ended.append(EpochRaised(id, epoch))
 
 
 async def raise_epoch(session: Session, id: UUID) -> int:
@@ -255,6 +262,7 @@ async def raise_epoch(session: Session, id: UUID) -> int:
     epoch: int | None = await session.value("update customers set epoch = epoch + 1 where id = $1 returning epoch", id)
     if epoch is None:
         raise NotFound("customer", id)
+    session.ended.append(EpochRaised(id, epoch))
     return epoch
 
 

@@ -10,6 +10,7 @@ LandlordError
 ├── IdempotencyInProgress the first request with the key still runs
 ├── TierLimit             a limit on the number of keys or endpoints
 ├── Unauthenticated       the credentials do not work; why is for the log alone
+├── RateLimited           too much was asked, or tried, in too short a time
 ├── TimedOut              it took longer than it may
 └── Unavailable           the database cannot be reached now
 """
@@ -86,6 +87,15 @@ class Unauthenticated(LandlordError):
 
     def __init__(self, reason: str) -> None:
         super().__init__("Sign in first: send `Authorization: Bearer` with a session token or an API key that works.")
+        self.reason = reason
+
+
+class RateLimited(LandlordError):
+    """`seconds` until it makes sense to try again, whole and at least one; `reason` is for the log."""
+
+    def __init__(self, seconds: int, reason: str) -> None:
+        super().__init__(f"Too many requests: try again in {seconds} seconds.")
+        self.seconds = seconds
         self.reason = reason
 
 

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 import asyncpg
 import orjson
 
+from db.ended import Ended
 from db.errors import NotFound, TimedOut, Unauthenticated
 
 Row = TypeVar("Row")
@@ -32,7 +33,8 @@ class Opened:
 class Session:
     """A transaction. Calls queue on a lock, since a connection takes one at a time.
 
-    SQL texts are constants; values are always $n. `statements` counts what was asked so far.
+    SQL texts are constants; values are always $n. `statements` counts what was asked so far; `ended` is what it has
+    ended that others remember, and is true once it is committed.
     """
 
     def __init__(self, connection: asyncpg.Connection) -> None:
@@ -40,6 +42,7 @@ class Session:
         self._lock = asyncio.Lock()
         self._ended = False
         self.statements = 0
+        self.ended: list[Ended] = []
 
     async def end(self, how: Literal["commit", "rollback"]) -> None:
         """After the statement under way. Whoever still asks later, such as a batch that nobody waits for, is refused."""
@@ -102,9 +105,11 @@ class Session:
     async def savepoint(self) -> AsyncIterator[None]:
         """Undo what happens inside if it raises, and nothing else."""
         await self._control("savepoint step")
+        before = len(self.ended)
         try:
             yield
         except BaseException:
+            del self.ended[before:]
             await self._control("rollback to savepoint step; release savepoint step")
             raise
         await self._control("release savepoint step")

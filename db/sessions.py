@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from db.ended import SessionEnded
 from db.session import Session
 
 
@@ -23,4 +24,6 @@ async def end(session: Session, jti: UUID, *, customer_id: UUID | None, expires_
         customer_id,
         expires_at,
     )
+    if added == 1:
+        session.ended.append(SessionEnded(jti, expires_at))
     return added == 1

@@ -47,7 +47,7 @@ from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from strawberry.types.field import StrawberryField
 
 from auth.caller import Caller
-from db.errors import Invalid, LandlordError, TimedOut, Unauthenticated
+from db.errors import Invalid, LandlordError, RateLimited, TimedOut, Unauthenticated
 from resolvers.access import Declared, Needs, declared_access, missing, needs_of, only_signs_in, root_fields
 from resolvers.limits import Limits, TooComplex, check_document, holds_nul
 from schema.context import Context, Facts, Origin
@@ -64,7 +64,7 @@ class Operations(Protocol):
     """What execution asks of the layer that knows callers and transactions."""
 
     async def caller(self, origin: Origin) -> Caller | None:
-        """Who sends this; None without credentials. Raises Unauthenticated."""
+        """Who sends this; None without credentials. Raises Unauthenticated or RateLimited."""
 
     def open(self, origin: Origin, caller: Caller | None, facts: Facts) -> AbstractAsyncContextManager[Context]:
         """One transaction, committed on leaving it. Left with an exception it is undone, and leaves an event of the
@@ -76,7 +76,10 @@ class Operations(Protocol):
     async def refused(
         self, origin: Origin, caller: Caller | None, facts: Facts | None, *, code: str, reason: str
     ) -> None:
-        """Leave the event of a call that is refused before it runs. `reason` quotes nothing that the client sent."""
+        """Leave the event of a call that is refused before it runs. `reason` quotes nothing that the client sent.
+
+        Raises RateLimited for whoever is refused as UNAUTHENTICATED too often.
+        """
 
 
 class Failed(LandlordError):
@@ -117,6 +120,11 @@ class Answer:
     @property
     def codes(self) -> list[str]:
         return [error["extensions"]["code"] for error in self.errors]
+
+    @property
+    def retry_after(self) -> int | None:
+        """In seconds, where one of the errors says it."""
+        return next((e["extensions"]["retryAfter"] for e in self.errors if "retryAfter" in e["extensions"]), None)
 
 
 class _Refused(Exception):
@@ -219,8 +227,8 @@ class Engine:
         try:
             try:
                 caller = await self._operations.caller(origin)
-            except Unauthenticated as error:
-                raise _Refused("UNAUTHENTICATED", error.reason, [_unlocated(error)]) from error
+            except (Unauthenticated, RateLimited) as error:
+                raise _Refused(code_of(error), error.reason, [_unlocated(error)]) from error
             ready = self._prepared(question, caller)
         except _Refused as refused:
             await self._operations.refused(origin, caller, refused.facts, code=refused.code, reason=refused.reason)
@@ -344,7 +352,7 @@ class Engine:
             ran=context is not None,
             caller=caller,
             facts=ready.facts,
-            statements=context.session.statements if context is not None else 0,
+            statements=context.statements if context is not None else 0,
         )
 
     def _formatted(self, error: GraphQLError, origin: Origin, code: str | None = None) -> dict[str, Any]:
@@ -357,6 +365,8 @@ class Engine:
             message = str(cause)
             if field := field_of(cause):
                 extensions["field"] = field
+            if isinstance(cause, RateLimited):
+                extensions["retryAfter"] = cause.seconds
         elif code is None and (isinstance(cause, StrawberryInputCoercionError) or _blames_a_value(error)):
             code = "INVALID"
         if code is None or code == "INTERNAL":

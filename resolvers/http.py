@@ -95,6 +95,8 @@ class Endpoint:
             body = {"errors": [{"message": str(refused), "extensions": extensions}]}
         if status == 401:
             headers["www-authenticate"] = "Bearer"
+        if answer.retry_after is not None:
+            headers["retry-after"] = str(answer.retry_after)
         log(origin, answer, status=status, begun=begun)
         return Response(orjson.dumps(body), status, headers | {"content-type": f"{media_type}; charset=utf-8"})
 

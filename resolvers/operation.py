@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
-from auth import contexts, keys, sessions
+from auth import contexts, keys, sessions, throttle
 from auth.caller import Caller, CallerKind
 from auth.contexts import ContextKey
+from auth.ends import Ends
 from auth.keys import Environment
 from auth.sessions import Claims, SigningKeys
 from auth.signin import SignIn
+from auth.throttle import Subject
 from db import audit
 from db.connection import Connections, Role
+from db.ended import Ended, EpochRaised, SessionEnded
 from db.errors import Forbidden, LandlordError
 from db.session import Opened, Session
 from resolvers.loaders import Loaders
@@ -34,52 +37,61 @@ class Operations:
     session_keys: SigningKeys
     key_environment: Environment
     sign_in: SignIn
+    ends: Ends
     wake_billing: Callable[[], None]
 
     async def caller(self, origin: Origin) -> Caller | None:
-        """Who sends this; None without credentials. Raises Unauthenticated."""
-        return await self.sign_in.caller(origin.authorization, now=origin.now)
+        """Who sends this; None without credentials. Raises Unauthenticated or RateLimited."""
+        return await self.sign_in.caller(origin.authorization, address=origin.address, now=origin.now)
 
     @asynccontextmanager
     async def open(self, origin: Origin, caller: Caller | None, facts: Facts) -> AsyncIterator[Context]:
         """A context inside a transaction, committed on leaving it, before the answer.
 
         A query's own event is written first, and then it is read-only. What fails is undone, and leaves an event of the
-        failure in a transaction of its own. Without a caller the transaction speaks for nobody until `exchange`.
+        failure in a transaction of its own. Whoever signs in has no transaction here: see `exchange`. What was ended is
+        told to others after the commit. Raises RateLimited instead of Unauthenticated where that came too often.
         """
         if facts.fields == _SIGNS_IN:
-            caller = None  # whoever asks: the transaction is to speak for the key's holder, and for one alone
+            caller = None  # whoever asks: it is the key's holder who signs in
+        ended: list[Ended] = []
         try:
-            async with self.connections.transaction(_role(caller)) as session:
-                opened = Opened(suspended=False, epoch=0)
-                if caller is not None:
+            if caller is None:
+                context = self._context(origin, None, facts, None, suspended=False)
+                yield context
+            else:
+                async with self.connections.transaction(_role(caller)) as session:
                     event = _query(origin, caller, facts) if facts.kind == "query" else None
                     opened = await self._speak(session, origin, caller, event, read_only=facts.kind == "query")
-                context = Context(
-                    origin=origin,
-                    facts=facts,
-                    caller=caller,
-                    session=session,
-                    loaders=Loaders(session),
-                    desk=Desk(self.session_keys, self.key_environment, partial(self._exchange, session, origin)),
-                    record=partial(_record, session, origin, caller),
-                    wake_billing=self.wake_billing,
-                    suspended=opened.suspended,
-                )
-                yield context
+                    context = self._context(origin, caller, facts, session, suspended=opened.suspended)
+                    yield context
+                ended += session.ended
+                if caller.customer_id is not None and opened.epoch != caller.epoch:
+                    # a remembered key is older than the customer's epoch: whoever was to tell of it may have failed to
+                    ended.insert(0, EpochRaised(caller.customer_id, opened.epoch))
         except LandlordError as error:
             await self.refused(origin, caller, facts, code=code_of(error), reason=str(error))
             raise
         except Exception:
             await self.refused(origin, caller, facts, code="INTERNAL", reason="see the log under the request's id")
             raise
+        await self.ends.tell(ended, now=origin.now)
         for act in context.afterwards:
             act()
 
     async def refused(
         self, origin: Origin, caller: Caller | None, facts: Facts | None, *, code: str, reason: str
     ) -> None:
-        """Leave the event of a call that failed or was refused. `reason` quotes nothing that the client sent."""
+        """Leave the event of a call that failed or was refused. `reason` quotes nothing that the client sent.
+
+        Nobody fills the trail by being refused: what is RATE_LIMITED leaves no event but one that says from when on. Raises
+        RateLimited for whoever is refused as UNAUTHENTICATED too often.
+        """
+        if code == "UNAUTHENTICATED":
+            await self._turned_away(origin, caller)
+        trips = self.sign_in.throttle.trips
+        if code == "RATE_LIMITED" and not trips:
+            return
         denied = code in ("UNAUTHENTICATED", "FORBIDDEN")
         event = {
             **_who(origin, caller),
@@ -95,9 +107,39 @@ class Operations:
                 await self._speak(session, origin, caller, event, read_only=True)
             return
         parsed = keys.parse((origin.authorization or "").partition(" ")[2].strip())
-        token = contexts.sign(self.context_key, "refusal", parsed.prefix if parsed else contexts.NOBODY, origin.now)
+        events = [(parsed.prefix if parsed else contexts.NOBODY, event)] if code != "RATE_LIMITED" else []
+        if trips:
+            events.append(_shut(origin, trips))
+            trips.clear()
         async with self.connections.transaction(Role.TENANT) as session:
-            await audit.record_refusal(session, token, event)
+            for subject, one in events:
+                token = contexts.sign(self.context_key, "refusal", subject, origin.now)
+                await audit.record_refusal(session, token, one)
+
+    async def _turned_away(self, origin: Origin, caller: Caller | None) -> None:
+        """Count it, and let others know of credentials that were good once. Raises RateLimited."""
+        if caller is not None and caller.session is not None:
+            await self.ends.tell([SessionEnded(caller.session.jti, caller.session.expires_at)], now=origin.now)
+        elif caller is not None:
+            await self.sign_in.turned_away(origin.authorization, now=origin.now)
+        address = throttle.of_address("refusals", origin.address)
+        await self.sign_in.throttle.check(address, now=origin.now)
+        await self.sign_in.throttle.failed(address, now=origin.now)
+
+    def _context(
+        self, origin: Origin, caller: Caller | None, facts: Facts, session: Session | None, *, suspended: bool
+    ) -> Context:
+        return Context(
+            origin=origin,
+            facts=facts,
+            caller=caller,
+            session=session,
+            loaders=Loaders(session) if session is not None else None,
+            desk=Desk(self.session_keys, self.key_environment, partial(self._exchange, origin)),
+            record=partial(_record, session, origin, caller),
+            wake_billing=self.wake_billing,
+            suspended=suspended,
+        )
 
     async def _speak(
         self, session: Session, origin: Origin, caller: Caller, event: dict[str, Any] | None, *, read_only: bool
@@ -115,9 +157,9 @@ class Operations:
             read_only=read_only,
         )
 
-    async def _exchange(self, session: Session, origin: Origin, api_key: str) -> tuple[str, Claims]:
-        """A session for an API key. Raises Unauthenticated."""
-        key = await self.sign_in.verified(api_key, now=origin.now, session=session)
+    async def _exchange(self, origin: Origin, api_key: str) -> tuple[str, Claims]:
+        """A session for an API key, whose event is committed. Raises Unauthenticated or RateLimited."""
+        key = await self.sign_in.verified(api_key, address=origin.address, now=origin.now)
         caller = key.caller()
         event = {
             **_who(origin, caller),
@@ -125,18 +167,16 @@ class Operations:
             "action": "login",
             "status": "success",
         }
-        if caller.kind is CallerKind.TENANT:
+        async with self.connections.transaction(_role(caller)) as session:
             opened = await self._speak(session, origin, caller, event, read_only=False)
-        else:
-            async with self.connections.transaction(Role.OPERATOR) as own:
-                opened = await self._speak(own, origin, caller, event, read_only=False)
         # what is remembered of the key may be older than the epoch that the session has to carry
         caller = replace(caller, epoch=opened.epoch)
         return sessions.issue(self.session_keys, caller, key_expires_at=key.expires_at, now=origin.now)
 
 
-async def _record(session: Session, origin: Origin, caller: Caller | None, deed: Deed) -> None:
+async def _record(session: Session | None, origin: Origin, caller: Caller | None, deed: Deed) -> None:
     """Leave a mutation's event beside its change, or beside its refusal."""
+    assert session is not None, "whoever signs in leaves his event in `exchange`"
     refusal = deed.refusal
     status = "success" if refusal is None else "denied" if isinstance(refusal, Forbidden) else "failure"
     await audit.record(
@@ -153,6 +193,21 @@ async def _record(session: Session, origin: Origin, caller: Caller | None, deed:
             **({"customer_id": str(deed.customer_id)} if deed.customer_id is not None else {}),
         },
     )
+
+
+def _shut(origin: Origin, trips: Sequence[Subject]) -> tuple[str, dict[str, Any]]:
+    """The one event of a throttle that shut, and the prefix whose owner is to hear of it."""
+    kinds = sorted({trip.kind for trip in trips})
+    minutes = int(throttle.WINDOW.total_seconds()) // 60
+    prefixes = [trip.value for trip in trips if trip.kind == "prefix"]
+    return prefixes[0] if prefixes else contexts.NOBODY, {
+        **_who(origin, None),
+        "event_type": "auth.throttled",
+        "action": "read",
+        "status": "denied",
+        "error_message": f"RATE_LIMITED: {throttle.LIMIT} failures within {minutes} minutes; for {minutes} more, none is looked at",
+        "metadata": {"by": kinds},
+    }
 
 
 def _query(origin: Origin, caller: Caller, facts: Facts) -> dict[str, Any]:

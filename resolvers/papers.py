@@ -26,7 +26,7 @@ from auth.scopes import Scope
 from billing import pdf
 from billing.pdf import NoCompanyDetails, Paper
 from db import invoices
-from db.errors import Forbidden, Invalid, LandlordError, NotFound, Unauthenticated, Unavailable
+from db.errors import Forbidden, Invalid, LandlordError, NotFound, RateLimited, Unauthenticated, Unavailable
 from resolvers.execution import Answer
 from resolvers.http import log, origin_of
 from resolvers.operation import Operations
@@ -37,7 +37,7 @@ from schema.ids import uuid_of
 _log = logging.getLogger("landlord.faults")
 
 _STATUS: Final = {
-    "UNAUTHENTICATED": 401, "FORBIDDEN": 403, "NOT_FOUND": 404, "TIMEOUT": 504, "UNAVAILABLE": 503,
+    "UNAUTHENTICATED": 401, "FORBIDDEN": 403, "NOT_FOUND": 404, "RATE_LIMITED": 429, "TIMEOUT": 504, "UNAVAILABLE": 503,
 }  # fmt: skip
 _DOCUMENT: Final = sha256(b"GET /invoices/{id}.pdf").hexdigest()
 _AT_ONCE = 2
@@ -72,6 +72,8 @@ class Papers:
                 answer, errors=[{"message": text, "extensions": {"code": code, "requestId": origin.request_id}}]
             )
             response = JSONResponse({"errors": answer.errors}, _STATUS.get(code, 500))
+            if isinstance(error, RateLimited):
+                response.headers["retry-after"] = str(error.seconds)
         if response.status_code == 401:
             response.headers["www-authenticate"] = "Bearer"
         response.headers.update(
@@ -81,7 +83,7 @@ class Papers:
         return response
 
     async def _caller(self, origin: Origin, facts: Facts) -> Caller:
-        """Raises Unauthenticated or Forbidden, once the event of the refusal is written."""
+        """Raises Unauthenticated, RateLimited or Forbidden, once the event of the refusal is written."""
         caller: Caller | None = None
         try:
             caller = await self._operations.caller(origin)
@@ -89,8 +91,8 @@ class Papers:
                 raise Unauthenticated("no credentials")
             if not caller.may(Scope.INVOICES_READ):
                 raise Forbidden(Scope.INVOICES_READ)
-        except (Unauthenticated, Forbidden) as refusal:
-            reason = refusal.reason if isinstance(refusal, Unauthenticated) else str(refusal)
+        except (Unauthenticated, RateLimited, Forbidden) as refusal:
+            reason = str(refusal) if isinstance(refusal, Forbidden) else refusal.reason
             await self._operations.refused(origin, caller, facts, code=code_of(refusal), reason=reason)
             raise
         return caller

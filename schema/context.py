@@ -77,7 +77,10 @@ class Desk:
 
 
 class Context:
-    """`session` is the transaction, `record` leaves an event in it; `suspended`: the caller's customer is."""
+    """`session` is the transaction, `record` leaves an event in it; `suspended`: the caller's customer is.
+
+    Who signs in has neither transaction nor loaders: whose it would be is not known yet.
+    """
 
     def __init__(
         self,
@@ -85,8 +88,8 @@ class Context:
         origin: Origin,
         facts: Facts,
         caller: Caller | None,
-        session: Session,
-        loaders: Loaders,
+        session: Session | None,
+        loaders: Loaders | None,
         desk: Desk,
         record: Callable[[Deed], Awaitable[None]],
         wake_billing: Callable[[], None],
@@ -94,8 +97,6 @@ class Context:
     ) -> None:
         self.origin = origin
         self.facts = facts
-        self.session = session
-        self.loaders = loaders
         self.desk = desk
         self.record = record
         self.wake_billing = wake_billing
@@ -104,6 +105,8 @@ class Context:
         self.now = origin.now
         self.request_id = origin.request_id
         self._caller = caller
+        self._session = session
+        self._loaders = loaders
 
     @property
     def caller(self) -> Caller:
@@ -111,6 +114,21 @@ class Context:
         if self._caller is None:
             raise Unauthenticated("this field runs without credentials")
         return self._caller
+
+    @property
+    def session(self) -> Session:
+        assert self._session is not None, "whoever signs in has no transaction"
+        return self._session
+
+    @property
+    def loaders(self) -> Loaders:
+        assert self._loaders is not None, "whoever signs in has no loaders"
+        return self._loaders
+
+    @property
+    def statements(self) -> int:
+        """What the transaction was asked so far."""
+        return self._session.statements if self._session is not None else 0
 
     def after_commit(self, act: Callable[[], None]) -> None:
         """Do this once the transaction is committed; never, if it is not."""

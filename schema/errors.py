@@ -73,6 +73,7 @@ _REFUSALS: Final[dict[type[LandlordError], ErrorCode]] = {
 }
 _FAILURES: Final[dict[type[LandlordError], str]] = {
     errors.Unauthenticated: "UNAUTHENTICATED",
+    errors.RateLimited: "RATE_LIMITED",
     errors.TimedOut: "TIMEOUT",
     errors.Unavailable: "UNAVAILABLE",
 }

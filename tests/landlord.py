@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -32,6 +33,21 @@ class Refused(AssertionError):
         self.codes = [error.get("extensions", {}).get("code") for error in errors]
 
 
+class ManyAddresses(httpx.AsyncBaseTransport):
+    """Every request comes from an address of its own, so that no test is throttled for what another one tried.
+
+    One that has to come from a certain address says so: `extensions={"address": "192.0.2.1"}`.
+    """
+
+    def __init__(self, app: Starlette) -> None:
+        self._app = app
+        self._addresses = map(str, ipaddress.ip_network("10.0.0.0/8").hosts())
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        address = request.extensions.get("address") or next(self._addresses)
+        return await httpx.ASGITransport(self._app, client=(address, 40000)).handle_async_request(request)
+
+
 @dataclass
 class Landlord:
     """The application behind a real HTTP client, and the house's own operator."""
@@ -47,7 +63,7 @@ class Landlord:
     async def start(
         cls, app: Starlette, settings: Settings, environment: dict[str, str], admin: asyncpg.Connection
     ) -> Landlord:
-        http = httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://landlord.test", timeout=60)
+        http = httpx.AsyncClient(transport=ManyAddresses(app), base_url="http://landlord.test", timeout=60)
         connections = Connections(
             {Role.TENANT: settings.tenant_url, Role.OPERATOR: settings.operator_url, Role.WORKER: settings.worker_url},
             most=4,

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from auth.cache import KeyCache, MemoryCache, VerifiedKey
+from auth.cache import KeyCache, MemoryCache, Standing, VerifiedKey
 from auth.caller import Caller, CallerKind
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
@@ -26,8 +26,15 @@ async def test_a_verified_key_is_known_for_five_seconds_and_no_longer() -> None:
     await cache.put(SECRET, verified(), now=NOW)
     assert await cache.get(SECRET, now=NOW) == verified()
     assert await cache.get(SECRET, now=NOW + timedelta(seconds=5)) == verified()
-    assert await cache.get(SECRET, now=NOW + timedelta(seconds=5) + TICK) is None
-    assert await cache.get(SECRET, now=NOW) is None  # gone, not merely hidden
+    assert await cache.get(SECRET, now=NOW + timedelta(seconds=5) + TICK) is Standing.WAS_GOOD
+
+
+async def test_that_it_was_good_is_known_for_four_hours() -> None:
+    cache = MemoryCache()
+    await cache.put(SECRET, verified(), now=NOW)
+    assert await cache.get(SECRET, now=NOW + timedelta(hours=4)) is Standing.WAS_GOOD
+    assert await cache.get(SECRET, now=NOW + timedelta(hours=4) + TICK) is Standing.UNKNOWN
+    assert await cache.get(SECRET, now=NOW) is Standing.UNKNOWN  # gone, not merely hidden
 
 
 async def test_being_asked_for_keeps_no_entry_alive() -> None:
@@ -35,13 +42,13 @@ async def test_being_asked_for_keeps_no_entry_alive() -> None:
     await cache.put(SECRET, verified(), now=NOW)
     for second in range(6):
         assert await cache.get(SECRET, now=NOW + timedelta(seconds=second)) == verified()
-    assert await cache.get(SECRET, now=NOW + timedelta(seconds=6)) is None
+    assert await cache.get(SECRET, now=NOW + timedelta(seconds=6)) is Standing.WAS_GOOD
 
 
 async def test_another_key_is_not_known() -> None:
     cache = MemoryCache()
     await cache.put(SECRET, verified(), now=NOW)
-    assert await cache.get(SECRET[:-1] + "1", now=NOW) is None
+    assert await cache.get(SECRET[:-1] + "1", now=NOW) is Standing.UNKNOWN
 
 
 async def test_an_entry_ends_with_its_key() -> None:
@@ -49,21 +56,39 @@ async def test_an_entry_ends_with_its_key() -> None:
     ends = NOW + timedelta(seconds=2)
     await cache.put(SECRET, verified(expires_at=ends), now=NOW)
     assert await cache.get(SECRET, now=ends - TICK) == verified(expires_at=ends)
-    assert await cache.get(SECRET, now=ends) is None
+    assert await cache.get(SECRET, now=ends) is Standing.WAS_GOOD
 
 
 async def test_a_clock_set_back_does_not_lengthen_an_entrys_life() -> None:
     cache = MemoryCache()
     await cache.put(SECRET, verified(), now=NOW)
-    assert await cache.get(SECRET, now=NOW - timedelta(seconds=6)) is None
+    assert await cache.get(SECRET, now=NOW - timedelta(seconds=6)) is Standing.WAS_GOOD
+    assert await cache.get(SECRET, now=NOW - timedelta(hours=5)) is Standing.UNKNOWN
 
 
-async def test_a_key_forgotten_is_looked_up_again() -> None:
+async def test_a_key_that_was_found_wrong_is_known_as_that_for_five_minutes() -> None:
+    cache = MemoryCache()
+    await cache.put_bad(SECRET, Standing.WRONG, now=NOW)
+    assert await cache.get(SECRET, now=NOW + timedelta(minutes=5)) is Standing.WRONG
+    assert await cache.get(SECRET, now=NOW + timedelta(minutes=5) + TICK) is Standing.UNKNOWN
+
+
+async def test_a_key_that_ended_is_good_no_more() -> None:
     cache = MemoryCache()
     await cache.put(SECRET, verified(), now=NOW)
-    await cache.forget(SECRET)
-    await cache.forget("never known")
-    assert await cache.get(SECRET, now=NOW) is None
+    await cache.put_bad(SECRET, Standing.ENDED, now=NOW)
+    assert await cache.get(SECRET, now=NOW) is Standing.ENDED
+    assert await cache.get(SECRET, now=NOW + timedelta(minutes=6)) is Standing.UNKNOWN
+
+
+async def test_wrong_keys_push_no_good_one_out() -> None:
+    cache = MemoryCache(capacity=2)
+    await cache.put("good", verified(), now=NOW)
+    for number in range(10):
+        await cache.put_bad(str(number), Standing.WRONG, now=NOW)
+    assert await cache.get("good", now=NOW) == verified()
+    known = [number for number in range(10) if await cache.get(str(number), now=NOW) is Standing.WRONG]
+    assert known == [8, 9]
 
 
 async def test_when_full_the_entry_put_in_first_makes_room() -> None:
@@ -73,7 +98,7 @@ async def test_when_full_the_entry_put_in_first_makes_room() -> None:
     await cache.put("a", verified(3), now=NOW)  # once more: now the younger one
     await cache.put("c", verified(4), now=NOW)
     assert await cache.get("a", now=NOW) == verified(3)
-    assert await cache.get("b", now=NOW) is None
+    assert await cache.get("b", now=NOW) is Standing.UNKNOWN
     assert await cache.get("c", now=NOW) == verified(4)
 
 
@@ -90,7 +115,7 @@ async def test_ten_thousand_keys_leave_a_thousand_entries() -> None:
     cache = MemoryCache()
     for number in range(10_000):
         await cache.put(str(number), verified(), now=NOW)
-    known = [number for number in range(10_000) if await cache.get(str(number), now=NOW)]
+    known = [number for number in range(10_000) if await cache.get(str(number), now=NOW) == verified()]
     assert known == list(range(9_000, 10_000))
 
 
