@@ -115,7 +115,7 @@ class Settings:
         context_keys = signing("LANDLORD_CONTEXT_KEY")
         session_keys = signing("LANDLORD_SESSION_KEYS")
         pepper = b""
-        if environ.get("LANDLORD_ACCESS_TABLE"):
+        if environ.get("LANDLORD_ACCESS_TABLE") or environ.get("LANDLORD_PEPPER"):
             pepper = next(iter(signing("LANDLORD_PEPPER").values()), b"")
         if problems:
             raise MissingSettings(problems)

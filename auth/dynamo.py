@@ -17,8 +17,9 @@ from typing import Any, Final
 # After a failure nobody asks for this long; then one asks, and the others wait for what becomes of it.
 PAUSE: Final = timedelta(seconds=5)
 
-_SECONDS_TO_CONNECT = 0.25
-_SECONDS_TO_ANSWER = 0.5
+SECONDS_TO_CONNECT: Final = 0.25
+SECONDS_TO_ANSWER: Final = 0.5
+
 _AT_ONCE = 8
 _MOST_KEYS = 100  # of one BatchGetItem
 
@@ -172,8 +173,8 @@ class Table:
         from botocore.config import Config
 
         config = Config(
-            connect_timeout=_SECONDS_TO_CONNECT,
-            read_timeout=_SECONDS_TO_ANSWER,
+            connect_timeout=SECONDS_TO_CONNECT,
+            read_timeout=SECONDS_TO_ANSWER,
             retries={"total_max_attempts": 1},
             max_pool_connections=_AT_ONCE,
         )

@@ -109,6 +109,19 @@ def let_send(address: str) -> None:
         ses.create_email_identity(EmailIdentity=address)
 
 
+def make_access_table(name: str) -> None:
+    """What infra/access.yml makes: the table that `auth.dynamo` asks, where `Emulator.environment` is in force."""
+    import boto3
+
+    key = {"AttributeName": "key"}
+    boto3.client("dynamodb").create_table(
+        TableName=name,
+        AttributeDefinitions=[key | {"AttributeType": "S"}],
+        KeySchema=[key | {"KeyType": "HASH"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+
 def _answers(running: subprocess.Popen[bytes], url: str) -> bool:
     give_up = time.monotonic() + _SECONDS_TO_START
     while time.monotonic() < give_up and running.poll() is None:

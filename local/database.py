@@ -16,17 +16,20 @@ from local.home import write_private
 
 DATABASE = "landlord"
 
+_KEYS = ("context_key", "session_key", "pepper")
+
 
 def secrets_of(home: Path) -> dict[str, str]:
     """The passwords and keys of this home, drawn at the first start and kept for this user alone."""
     path = home / "secrets.json"
-    if path.exists():
-        kept: dict[str, str] = orjson.loads(path.read_bytes())
-        return kept
+    kept: dict[str, str] = orjson.loads(path.read_bytes()) if path.exists() else {}
     drawn = {name: secrets.token_urlsafe(24) for name in ("migrator", *migrate.LOGINS)}
-    drawn |= {name: base64.b64encode(secrets.token_bytes(32)).decode() for name in ("context_key", "session_key")}
-    write_private(path, orjson.dumps(drawn).decode())
-    return drawn
+    drawn |= {name: base64.b64encode(secrets.token_bytes(32)).decode() for name in _KEYS}
+    if drawn.keys() <= kept.keys():
+        return kept
+    # a newer release may have one more
+    write_private(path, orjson.dumps(drawn | kept).decode())
+    return drawn | kept
 
 
 async def prepare(superuser_url: str, kept: Mapping[str, str], *, database: str = DATABASE) -> dict[str, str]:
@@ -59,6 +62,7 @@ async def prepare(superuser_url: str, kept: Mapping[str, str], *, database: str 
         "LANDLORD_WORKER_URL": _url(superuser_url, "worker", kept["worker"], database),
         "LANDLORD_CONTEXT_KEY": f"local:{kept['context_key']}",
         "LANDLORD_SESSION_KEYS": f"local:{kept['session_key']}",
+        "LANDLORD_PEPPER": f"local:{kept['pepper']}",
         "LANDLORD_KEY_ENVIRONMENT": "test",
     }
 

@@ -113,15 +113,16 @@ async def test_a_session_lasts_a_day_and_never_longer_than_its_key(
     assert datetime.fromisoformat(body["data"]["refreshSession"]["session"]["expiresAt"]) == end
 
 
-async def test_a_login_is_in_the_trail(acme: Tenant) -> None:
-    await begun(acme)
+async def test_a_login_is_in_the_trail(landlord: Landlord, acme: Tenant) -> None:
+    body = {"query": CREATE, "variables": {"key": acme.key}}
+    await landlord.http.post("/graphql", json=body, extensions={"address": "192.0.2.1"})
     query = "{ auditEvents(filter: {action: [LOGIN]}) { nodes { eventType status actor actorIp customerId } } }"
     assert (await acme.api(query))["auditEvents"]["nodes"] == [
         {
             "eventType": "session.created",
             "status": "SUCCESS",
             "actor": "front end",
-            "actorIp": "127.0.0.1",
+            "actorIp": "192.0.2.1",
             "customerId": acme.id,
         }
     ]
