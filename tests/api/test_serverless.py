@@ -42,7 +42,7 @@ def test_every_setting_that_must_be_there_is_a_reference_to_a_secret() -> None:
     except MissingSettings as missing:
         needed = {problem.split()[0] for problem in missing.problems}
     assert len(needed) == 5
-    for name in needed | {"LANDLORD_SCHEDULE_KEY"}:
+    for name in needed | {"LANDLORD_PEPPER", "LANDLORD_SCHEDULE_KEY"}:
         key = re.fullmatch(r'"\{\{resolve:secretsmanager:\$\{param:secret\}:SecretString:(\w+)\}\}"', given[name])
         assert key is not None
         assert name == f"LANDLORD_{key[1].upper()}"
