@@ -60,7 +60,7 @@ MEANINGS: dict[Scope, Meaning] = {
         operators=True,
     ),
     Scope.USAGE_WRITE: Meaning("`recordUsage`, `syncUsage`, `usageSync`", (Scope.USAGE_READ,), operators=True),
-    Scope.BILLING_READ: Meaning("`billingRun`, `billingRuns`", operators=True),
+    Scope.BILLING_READ: Meaning("`billingRun`, `billingRuns`, an invoice's `recomputation`", operators=True),
     Scope.BILLING_WRITE: Meaning(
         "`runBilling`; issue and cancel invoices, record payments, issue credit notes",
         (Scope.BILLING_READ, Scope.INVOICES_READ),

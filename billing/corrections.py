@@ -34,6 +34,8 @@ class Correction(Adjustment):
 async def due(session: Session, customer_ids: Sequence[UUID], month: Month) -> dict[UUID, tuple[Correction, ...]]:
     """What the next invoice for `month` has to correct, by customer; most have nothing. Oldest month first."""
     months = await billing_inputs.months_that_may_be_wrong(session, customer_ids, month.first)
+    if not months:
+        return {}
     newest = await _costs(session, [(row.rate_card_id, row.tier, row.usage) for row in months])
     found: defaultdict[UUID, list[Correction]] = defaultdict(list)
     for row, cost in zip(months, newest, strict=True):
@@ -44,7 +46,10 @@ async def due(session: Session, customer_ids: Sequence[UUID], month: Month) -> d
 
 
 async def made(session: Session, drawn_up: Sequence[InvoiceRow]) -> dict[UUID, tuple[Correction, ...]]:
-    """What these invoices did correct when they were computed, by invoice. Oldest month first."""
+    """What these invoices did correct when they were computed, by invoice. Oldest month first.
+
+    As many statements for those that corrected nothing.
+    """
     lines = await invoices.adjustments_by_invoices(session, [invoice.key for invoice in drawn_up])
     corrected = {
         row.id: row for row in await invoices.by_ids(session, list({line.adjusted_invoice_id for line in lines}))
@@ -64,7 +69,5 @@ async def made(session: Session, drawn_up: Sequence[InvoiceRow]) -> dict[UUID, t
 
 async def _costs(session: Session, months: Sequence[tuple[UUID, str, UsageRow]]) -> list[Decimal]:
     """Rules 3 and 4 for each of these uses, under the price list and the tier before it."""
-    if not months:
-        return []
     cards = await prices.cards_by_ids(session, list({card_id for card_id, _, _ in months}))
     return [rating.usage_charge(cards[card_id].card, Tier(tier), usage_of(row)).net for card_id, tier, row in months]

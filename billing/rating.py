@@ -20,13 +20,14 @@ from db.enums import LineKind, Metric, TaxStatus, Tier
 # What `numeric(14, 2)` no longer holds.
 _TOO_LARGE = Decimal(10) ** 12
 
-_TIERS = {
+# What a customer reads.
+TIER_NAMES = {
     Tier.STANDARD: "Standard",
     Tier.FINTECH: "Fintech",
     Tier.HEALTHCARE: "Healthcare",
     Tier.GOV_FEDERAL: "Gov Federal",
 }
-_METRICS = {
+METRIC_NAMES = {
     Metric.ACCOUNT_COUNT: "Accounts",
     Metric.CLOUDTRAIL_EVENTS: "CloudTrail events",
     Metric.CONFIG_EVALUATIONS: "Config evaluations",
@@ -230,7 +231,7 @@ def _add_base(lines: list[Line], card: RateCard, periods: Sequence[TierDays], mo
         reached = days.end
         used = days.count
         amount = share(card.of(period.tier).base_price, used, days_in_month)
-        text = f"{_TIERS[period.tier]} base price, {days.start} to {days.end} ({used} of {days_in_month} days)"
+        text = f"{TIER_NAMES[period.tier]} base price, {days.start} to {days.end} ({used} of {days_in_month} days)"
         line = Line(len(lines) + 1, LineKind.BASE, text, amount, tier=period.tier, quantity=Decimal(used))
         lines.append(line)
         total += amount
@@ -244,13 +245,14 @@ def _add_charge(lines: list[Line], card: RateCard, tier: Tier, usage: Usage) -> 
         quantity = usage.of(price.metric)
         if not quantity:
             continue
-        line = _usage_line(len(lines) + 1, price, quantity)
+        line = usage_line(len(lines) + 1, price, quantity)
         lines.append(line)
         usage_charges += line.amount
     return Charge(usage_charges, _add_discount(lines, card, usage_charges))
 
 
-def _usage_line(position: int, price: MetricPrice, quantity: Decimal) -> Line:
+def usage_line(position: int, price: MetricPrice, quantity: Decimal) -> Line:
+    """Rule 3 for one metric that was used, in an `exact()` context."""
     billable = max(quantity - price.included, Decimal(0))
     bands: list[LineBand] = []
     amount = Decimal(0)
@@ -266,7 +268,7 @@ def _usage_line(position: int, price: MetricPrice, quantity: Decimal) -> Line:
     return Line(
         position,
         LineKind.USAGE,
-        f"{_METRICS[price.metric]}: {_grouped(quantity)} {how} {_grouped(price.included)} included",
+        f"{METRIC_NAMES[price.metric]}: {_grouped(quantity)} {how} {_grouped(price.included)} included",
         to_cents(amount),
         metric=price.metric,
         quantity=quantity,

@@ -44,6 +44,20 @@ class Difference:
     computed: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Recomputation:
+    """What became of one invoice that was computed again."""
+
+    invoice: InvoiceRow
+    differences: tuple[Difference, ...]
+
+
+async def recomputations(session: Session, drawn_up: Sequence[InvoiceRow]) -> list[Recomputation]:
+    """As `recompute`: a row for each invoice, as a dataloader takes it."""
+    found = await recompute(session, drawn_up)
+    return [Recomputation(invoice, found[invoice.id]) for invoice in drawn_up]
+
+
 async def recompute(session: Session, drawn_up: Sequence[InvoiceRow]) -> dict[UUID, tuple[Difference, ...]]:
     """Where each of these invoices says something else than what it was computed from gives; nowhere, if all is well.
 

@@ -15,6 +15,7 @@ from billing import invoicing
 from billing.invoicing import InvoiceAction
 from billing.periods import Month
 from billing.rating import Line, Rating
+from billing.recompute import Difference, recomputations
 from db import credit_notes, customers, invoices, payments, rate_cards
 from db.credit_notes import CreditNoteRow
 from db.enums import LineKind
@@ -183,6 +184,17 @@ class CreditNote(Node):
         )
 
 
+@strawberry.type(description="Where an invoice says something else than what it was computed from gives.")
+class InvoiceDifference:
+    where: str = strawberry.field(description="In words: `total amount`, `line 3: amount`.")
+    stored: str | None = strawberry.field(description="What the invoice says; null for a line that it does not have.")
+    computed: str | None = strawberry.field(description="What was computed now; null for a line that is too much.")
+
+    @classmethod
+    def of(cls, found: Difference) -> Self:
+        return cls(where=found.where, stored=found.stored, computed=found.computed)
+
+
 @strawberry.type(description="What one customer owes for one month. Its amounts are frozen once it has a number.")
 class Invoice(Node):
     id: strawberry.ID = strawberry.field(description="Begins with `inv_`.")
@@ -270,6 +282,16 @@ class Invoice(Node):
         row = await info.context.loaders.one(rate_cards.by_ids, self.row.rate_card_id)
         assert row is not None  # a foreign key, and a price list is never removed
         return RateCard.of(row)
+
+    @strawberry.field(
+        description="Operators only. Computes it again from what it stored (price list, usage revision, tier periods, tax,"
+        " and of each\nadjustment the usage and what had been charged) and says where it differs: nowhere, if all is well.",
+        extensions=[Reads(Scope.BILLING_READ)],
+    )
+    async def recomputation(self, info: Info) -> list[InvoiceDifference]:
+        found = await info.context.loaders.one(recomputations, self.row, by="invoice")
+        assert found is not None  # one for each that is asked for
+        return [InvoiceDifference.of(one) for one in found.differences]
 
     @classmethod
     def of(cls, row: InvoiceRow, *, today: date) -> Self:

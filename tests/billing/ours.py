@@ -14,6 +14,11 @@ from tests.billing.reference import Case, Customer, Invoice, MetricPrice, PriceL
 
 def rated(case: Case) -> Invoice:
     """What `billing` makes of a case, in the reference's words. Every field that a line has no use for must be None."""
+    return invoice_of(rating_of(case))
+
+
+def rating_of(case: Case) -> rating.Rating:
+    """What `billing` makes of a case."""
     month = periods.Month.of(case.month)
     prices = rate_card.in_force(case.price_lists, month.first)
     if prices is None:
@@ -28,8 +33,8 @@ def rated(case: Case) -> Invoice:
     tax = rating.Tax(customer.jurisdiction, TaxStatus[customer.tax_status], rates.on(month.last, customer.jurisdiction))
     adjustments = adjustments_of(case)
     if days:
-        return invoice_of(rating.rate(card, days, month, usage_of(case.usage), tax, adjustments))
-    return invoice_of(rating.rate_adjustments(card, history_end(history, customer), month, tax, adjustments))
+        return rating.rate(card, days, month, usage_of(case.usage), tax, adjustments)
+    return rating.rate_adjustments(card, history_end(history, customer), month, tax, adjustments)
 
 
 def history_end(history: Sequence[periods.TierPeriod], customer: Customer) -> Tier:

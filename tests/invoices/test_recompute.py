@@ -14,7 +14,9 @@ from db import invoices
 from db.enums import TaxStatus, Tier
 from db.invoices import InvoiceRow
 from db.session import Session
+from schema.ids import typeid
 from tests.invoices.states import State, cancel, cancelled, draft, issued, paid
+from tests.landlord import Refused, Tenant
 from tests.ledger import NOW, OCTOBER, SEPTEMBER, Ledger
 
 AUGUST = Month(2026, 8)
@@ -107,3 +109,39 @@ async def test_what_was_bent_is_named(ledger: Ledger) -> None:
         Difference("line 2: metric", "ou_count", "account_count"),
         Difference("line 4", None, "Tax DE, 19 %"),
     )
+
+
+RECOMPUTED = """
+query ($first: Int, $id: ID) {
+  invoices(first: $first, filter: {customerId: $id}) { nodes { number recomputation { where stored computed } } }
+}
+"""
+
+
+async def test_an_operator_asks_whether_invoices_still_compute(ledger: Ledger, house: Tenant) -> None:
+    customer = await ledger.customer(used=(SEPTEMBER, OCTOBER))
+    september = await ledger.issued(customer, SEPTEMBER)
+    await ledger.use(customer, SEPTEMBER, account_count=70)
+    october = await ledger.issued(customer)
+    asked = {"first": 5, "id": typeid("cus", customer)}
+    answer = (await house.api(RECOMPUTED, **asked))["invoices"]["nodes"]
+    assert answer == [{"number": one.number, "recomputation": []} for one in (october, september)]
+    admin = ledger.admin
+    async with admin.transaction():
+        await admin.execute("alter table invoice_lines disable trigger user")
+        await admin.execute(
+            "update invoice_lines set amount = 1999.99 where invoice_id = $1 and position = 1", september.id
+        )
+        await admin.execute("alter table invoice_lines enable trigger user")
+    answer = (await house.api(RECOMPUTED, **asked))["invoices"]["nodes"]
+    assert [one["recomputation"] for one in answer] == [
+        [], [{"where": "line 1: amount", "stored": "1999.99", "computed": "2000.00"}],
+    ]  # fmt: skip
+
+
+async def test_a_tenant_is_not_told_how_invoices_recompute(ledger: Ledger) -> None:
+    acme = await ledger.house.landlord.key(await ledger.customer(), ["write"])
+    with pytest.raises(Refused) as refused:
+        await acme.api(RECOMPUTED)
+    assert refused.value.codes == ["FORBIDDEN"]
+    assert "billing:read" in str(refused.value)

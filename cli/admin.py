@@ -1,44 +1,36 @@
-"""The `landlord` command: what an administrator does outside the API. JSON by `--json`, for scripts."""
+"""What an administrator does with the database's own login, outside of the API: migrations, the first operator's key."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import asyncpg
 import click
-from rich.console import Console
 
 from auth import keys as api_keys
+from cli import show
 from db import migrate as migrations
 
 Answer = TypeVar("Answer")
 
-_out = Console()
 
-
-@click.group()
-def main() -> None:
-    """Landlord's administration. Connects as the migrator: set LANDLORD_MIGRATOR_URL."""
-
-
-@main.command()
-@click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+@click.command()
+@show.as_json
 def migrate(as_json: bool) -> None:
     """Bring the database up to date."""
     ran = _as_migrator(migrations.migrate)
     if as_json:
-        click.echo(json.dumps({"ran": ran}))
+        show.in_json({"ran": ran})
     elif ran:
-        _out.print(f"Ran {', '.join(ran)}.")
+        click.echo(f"Ran {', '.join(ran)}.")
     else:
-        _out.print("Nothing to do: the database is up to date.")
+        click.echo("Nothing to do: the database is up to date.")
 
 
-@main.group()
+@click.group()
 def keys() -> None:
     """API keys."""
 
@@ -49,7 +41,7 @@ def keys() -> None:
     "--name", default="operations", show_default=True, help="What its events in the audit trail name as actor."
 )
 @click.option("--environment", type=click.Choice(["live", "test"]), default="live", show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+@show.as_json
 def create(operator: bool, name: str, environment: api_keys.Environment, as_json: bool) -> None:
     """Make an operator's key, the first one above all. It is shown this once; every other key is made by the API."""
     made = api_keys.mint(environment)
@@ -59,9 +51,9 @@ def create(operator: bool, name: str, environment: api_keys.Environment, as_json
 
     _as_migrator(install)
     if as_json:
-        click.echo(json.dumps({"key": made.secret, "prefix": made.prefix}))
+        show.in_json({"key": made.secret, "prefix": made.prefix})
     else:
-        _out.print("[bold]Keep this key: it is shown this once.[/bold]")
+        click.echo("Keep this key: it is shown this once.")
         click.echo(made.secret)
 
 
@@ -86,7 +78,3 @@ def _as_migrator(act: Callable[[asyncpg.Connection], Awaitable[Answer]]) -> Answ
         raise click.ClickException(f"{ahead}.") from None
     except asyncpg.PostgresError as problem:
         raise click.ClickException(f"The database refused: {problem.sqlstate} {type(problem).__name__}.") from None
-
-
-if __name__ == "__main__":
-    main()

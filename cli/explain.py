@@ -1,0 +1,106 @@
+"""How each amount of an invoice came about, as calculations that a person can check with a pocket calculator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from billing.comparison import Billed
+from billing.money import exact
+from billing.rating import METRIC_NAMES, Line
+from cli.show import amount, number
+from db.enums import LineKind
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """One line. `how` are its calculations; the last one ends in the line's amount."""
+
+    line: Line
+    what: str
+    included: Decimal | None
+    how: tuple[str, ...]
+
+
+def explain(billed: Billed) -> list[Explained]:
+    """Every line of the invoice, in its order."""
+    with exact():
+        return [_explained(billed, line) for line in billed.rating.lines]
+
+
+def sums(billed: Billed) -> tuple[str, str]:
+    """How the lines come to the subtotal, and that to the total."""
+    rated = billed.rating
+    subtotal = (
+        f"base {amount(rated.tier_base_cost)} + usage {amount(rated.usage_charges)} - discount"
+        f" {amount(rated.volume_discount)} {_plus(rated.adjustments, 'adjustments')} = subtotal {amount(rated.subtotal)}"
+    )
+    total = f"subtotal {amount(rated.subtotal)} + tax {amount(rated.tax_amount)} = total {amount(rated.total_amount)}"
+    return subtotal, total
+
+
+def _explained(billed: Billed, line: Line) -> Explained:
+    match line.kind:
+        case LineKind.BASE:
+            return Explained(line, line.description, None, (_share(billed, line),))
+        case LineKind.USAGE:
+            return _usage(billed, line)
+        case LineKind.DISCOUNT:
+            return Explained(line, line.description, None, (_discount(billed, line),))
+        case LineKind.ADJUSTMENT:
+            return Explained(line, line.description, None, ())
+        case LineKind.TAX:
+            rated = billed.rating
+            product = rated.tax_rate * rated.subtotal
+            how = f"{amount(rated.subtotal)} x {number(rated.tax_rate)} = {_rounded(product, line.amount)}"
+            return Explained(line, line.description, None, (how,))
+
+
+def _share(billed: Billed, line: Line) -> str:
+    assert line.tier is not None
+    assert line.quantity is not None
+    price, whole = billed.card.of(line.tier).base_price, billed.rating.month.days
+    days = f"{amount(price)} x {number(line.quantity)} / {whole} days"
+    if price * line.quantity == line.amount * whole:
+        return f"{days} = {amount(line.amount)}"
+    return f"{days}, to cents {amount(line.amount)}"
+
+
+def _usage(billed: Billed, line: Line) -> Explained:
+    assert line.metric is not None
+    [price] = [one for one in billed.card.of(billed.rating.tier).metrics if one.metric == line.metric]
+    how = [
+        f"{number(band.quantity)} / {number(band.unit)} x {number(band.price_per_unit)} = {number(band.amount)}"
+        if band.unit != 1
+        else f"{number(band.quantity)} x {number(band.price_per_unit)} = {number(band.amount)}"
+        for band in line.bands
+    ]
+    whole = sum((band.amount for band in line.bands), Decimal(0))
+    if len(line.bands) > 1:
+        added = " + ".join(number(band.amount) for band in line.bands)
+        how.append(f"{added} = {_rounded(whole, line.amount)}")
+    elif line.bands:
+        how[-1] = how[-1].rpartition(" = ")[0] + f" = {_rounded(whole, line.amount)}"
+    else:
+        how.append(
+            f"{number(line.quantity or Decimal(0))} within {number(price.included)} included = {amount(line.amount)}"
+        )
+    return Explained(line, METRIC_NAMES[line.metric], price.included, tuple(how))
+
+
+def _discount(billed: Billed, line: Line) -> str:
+    charges = billed.rating.usage_charges
+    discount = billed.card.discount_on(charges)
+    assert discount is not None
+    product = discount.rate * charges
+    why = f"{amount(charges)} is over {amount(discount.over)}"
+    return f"{why}: {amount(charges)} x -{number(discount.rate)} = {_rounded(-product, line.amount)}"
+
+
+def _rounded(whole: Decimal, cents: Decimal) -> str:
+    """`7.345678, to cents 7.35`, or the amount alone where it is in cents already."""
+    return amount(cents) if whole == cents else f"{number(whole)}, to cents {amount(cents)}"
+
+
+def _plus(value: Decimal, name: str) -> str:
+    return f"{'-' if value < 0 else '+'} {name} {amount(abs(value))}"
