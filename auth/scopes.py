@@ -62,7 +62,7 @@ MEANINGS: dict[Scope, Meaning] = {
     Scope.USAGE_WRITE: Meaning("`recordUsage`, `syncUsage`, `usageSync`", (Scope.USAGE_READ,), operators=True),
     Scope.BILLING_READ: Meaning("`billingRun`, `billingRuns`, an invoice's `recomputation`", operators=True),
     Scope.BILLING_WRITE: Meaning(
-        "`runBilling`; issue and cancel invoices, record payments, issue credit notes",
+        "`runBilling`; issue and cancel invoices, record payments, issue credit notes; add price lists",
         (Scope.BILLING_READ, Scope.INVOICES_READ),
         operators=True,
     ),

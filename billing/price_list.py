@@ -52,16 +52,16 @@ class PriceList:
     tax_rates: tuple[TaxRate, ...]
 
 
-def read(path: Path, *, currency: str | None = None) -> PriceList:
+def read(path: Path) -> PriceList:
     """As `parse`, from a file. Raises BadPriceList also where it is no UTF-8 text."""
     try:
-        return parse(path.read_text(encoding="utf-8"), currency=currency)
+        return parse(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
         raise BadPriceList(f"{path.name} is no UTF-8 text") from None
 
 
-def parse(text: str, *, currency: str | None = None) -> PriceList:
-    """`currency` is that of the price lists which stand already: all are in one. Raises BadPriceList with the line."""
+def parse(text: str, *, check: Callable[[PriceList], None] | None = None) -> PriceList:
+    """Raises BadPriceList with the line; so does what `check` refuses of the whole, which names the place alone."""
     if len(text) > _MOST_CHARACTERS:
         raise BadPriceList(f"more than {_MOST_CHARACTERS:,} characters are no price list")
     try:
@@ -70,9 +70,8 @@ def parse(text: str, *, currency: str | None = None) -> PriceList:
         raise BadPriceList(error.problem, line=json_lines.line_of(text, error.offset)) from None
     try:
         price_list = _price_list(root)
-        if currency is not None and price_list.card.currency != currency:
-            problem = f"all price lists are in {currency}, this one is in {price_list.card.currency}"
-            raise BadPriceList(problem, at=("currency",))
+        if check is not None:
+            check(price_list)
     except BadPriceList as error:
         line = json_lines.line_of(text, _nearest(root, error.at).offset)
         raise BadPriceList(error.problem, at=error.at, line=line) from None

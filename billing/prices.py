@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from uuid import UUID
 
 import orjson
 
-from billing.price_list import PriceList
-from billing.rate_card import Band, Discount, MetricPrice, RateCard, TaxRate, TaxRates, TierPrice
+from billing.price_list import PriceList, parse
+from billing.rate_card import BadPriceList, Band, Discount, MetricPrice, RateCard, TaxRate, TaxRates, TierPrice
 from db import rate_cards, tax_rates
 from db.enums import Metric, Tier
-from db.errors import Conflict
+from db.errors import Invalid
 from db.rate_cards import DiscountRow, MetricPriceRow, RateCardRow, TierRow
 from db.session import Session
 from db.tax_rates import TaxRateRow
@@ -55,27 +55,81 @@ async def all_tax_rates(session: Session) -> TaxRates:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Standing:
+    """What stands already, and what it lets come after it."""
+
+    cards: Sequence[RateCardRow]
+    rates: Mapping[tuple[str, date], TaxRateRow]
+
+    def check(self, price_list: PriceList) -> None:
+        """Raises BadPriceList."""
+        card = price_list.card
+        for other in self.cards:
+            if other.currency != card.currency:
+                problem = f"all price lists are in {other.currency}, this one is in {card.currency}"
+                raise BadPriceList(problem, at=("currency",))
+            if other.effective_from == card.effective_from:
+                problem = f"a price list from {card.effective_from} on stands already: “{other.name}”"
+                raise BadPriceList(problem, at=("effectiveFrom",))
+        for position, rate in enumerate(price_list.tax_rates):
+            known = self.rates.get((rate.jurisdiction, rate.effective_from))
+            if known is not None and known.rate != rate.rate:
+                raise BadPriceList(
+                    f"the tax rate of {rate.jurisdiction} from {rate.effective_from} on is"
+                    f" {known.rate.normalize():f} already, not {rate.rate.normalize():f}",
+                    at=("taxRates", position, "rate"),
+                )
+
+    def new_rates(self, price_list: PriceList) -> list[TaxRateRow]:
+        return [
+            TaxRateRow(jurisdiction=rate.jurisdiction, effective_from=rate.effective_from, rate=rate.rate)
+            for rate in price_list.tax_rates
+            if (rate.jurisdiction, rate.effective_from) not in self.rates
+        ]
+
+
 async def add(session: Session, price_list: PriceList, *, now: datetime, id: UUID | None = None) -> UUID:
     """Store a price list with its tiers and tax rates; its id, drawn by the database unless one is given.
 
-    A tax rate that stands already is left as it is. Raises Conflict, with nothing stored, where another list starts
+    A tax rate that stands already is left as it is. Raises BadPriceList, with nothing stored, where another list starts
     on the same day or is in another currency, or another rate of a jurisdiction on the same day.
     """
+    standing = await _standing(session)
+    standing.check(price_list)
+    return await _store(session, price_list, standing, now=now, id=id)
+
+
+async def load(session: Session, document: str, *, now: datetime) -> UUID:
+    """As `add`, from a document's text. Raises Invalid, which names the line."""
+    standing = await _standing(session)
+    try:
+        price_list = parse(document, check=standing.check)
+    except BadPriceList as refused:
+        raise Invalid(f"{refused}.", field=("input", "document")) from refused
+    return await _store(session, price_list, standing, now=now)
+
+
+async def _standing(session: Session) -> _Standing:
+    """What stays as it is until this transaction ends."""
     await rate_cards.lock(session)
+    rates = await tax_rates.every(session)
+    return _Standing(
+        await rate_cards.every(session), {(rate.jurisdiction, rate.effective_from): rate for rate in rates}
+    )
+
+
+async def _store(
+    session: Session, price_list: PriceList, standing: _Standing, *, now: datetime, id: UUID | None = None
+) -> UUID:
     card = price_list.card
-    for other in await rate_cards.every(session):
-        if other.effective_from == card.effective_from:
-            raise Conflict(f"A price list from {card.effective_from} on stands already: “{other.name}”.")
-        if other.currency != card.currency:
-            raise Conflict(f"All price lists are in {other.currency}, this one is in {card.currency}.")
-    new_rates = _new_rates(price_list.tax_rates, await tax_rates.every(session))
     made = await rate_cards.insert(
         session, name=card.name, currency=card.currency, effective_from=card.effective_from, at=now, id=id
     )
     await rate_cards.insert_tiers(session, made, _tier_rows(price_list), at=now)
     await rate_cards.insert_metric_prices(session, made, _metric_rows(card), at=now)
     await rate_cards.insert_discounts(session, made, [(one.over, one.rate) for one in card.discounts], at=now)
-    await tax_rates.insert(session, new_rates, at=now)
+    await tax_rates.insert(session, standing.new_rates(price_list), at=now)
     return made
 
 
@@ -143,19 +197,3 @@ def _metric_rows(card: RateCard) -> str:
         for position, price in enumerate(tier.metrics, 1)
     ]
     return orjson.dumps(rows).decode()
-
-
-def _new_rates(wanted: Sequence[TaxRate], standing: Sequence[TaxRateRow]) -> list[TaxRateRow]:
-    known = {(row.jurisdiction, row.effective_from): row for row in standing}
-    added = []
-    for rate in wanted:
-        row = TaxRateRow(jurisdiction=rate.jurisdiction, effective_from=rate.effective_from, rate=rate.rate)
-        other = known.get((row.jurisdiction, row.effective_from))
-        if other is None:
-            added.append(row)
-        elif other.rate != row.rate:
-            raise Conflict(
-                f"The tax rate of {row.jurisdiction} from {row.effective_from} on is"
-                f" {other.rate.normalize():f} already, not {row.rate.normalize():f}."
-            )
-    return added

@@ -7,6 +7,7 @@ import click
 from cli.admin import keys, migrate
 from cli.bill import bill
 from cli.invoice import invoice
+from cli.prices import prices
 
 
 @click.group()
@@ -18,7 +19,7 @@ def main() -> None:
     """
 
 
-for command in (bill, invoice, migrate, keys):
+for command in (bill, invoice, prices, migrate, keys):
     main.add_command(command)
 
 

@@ -15,6 +15,7 @@ from db.rate_cards import DiscountRow, MetricPriceRow, RateCardRow
 from schema.access import Reads
 from schema.context import Info
 from schema.enums import Metric, Tier
+from schema.errors import UserError
 from schema.ids import typeid
 from schema.node import Node
 from schema.scalars import Money
@@ -167,3 +168,17 @@ class RateCard(Node):
             effective_from=row.effective_from,
             rate_card_id=row.id,
         )
+
+
+@strawberry.input(description="A price list to follow those that stand.")
+class AddRateCardInput:
+    document: str = strawberry.field(
+        description="JSON with the names of this schema: `name`, `currency`, `effectiveFrom`, `tiers` with their"
+        " `features`, `discounts` and `taxRates`;\ndecimals are strings. A mistake is refused with its line."
+    )
+
+
+@strawberry.type(description="What adding a price list answers.")
+class RateCardPayload:
+    rate_card: RateCard | None = strawberry.field(description="As it stands now; null where nothing was added.")
+    errors: list[UserError] = strawberry.field(default_factory=list, description="Why not; empty on success.")

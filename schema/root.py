@@ -11,7 +11,7 @@ from resolvers.customers import CustomerMutations, CustomerQueries
 from resolvers.execution import new_schema
 from resolvers.invoices import InvoiceMutations, InvoiceQueries
 from resolvers.node import NodeQueries
-from resolvers.rate_cards import RateCardQueries
+from resolvers.rate_cards import RateCardMutations, RateCardQueries
 from resolvers.sessions import SessionMutations
 from resolvers.tickets import TicketMutations, TicketQueries
 from resolvers.usage import UsageMutations, UsageQueries
@@ -42,6 +42,7 @@ class Mutation(
     UsageMutations,
     BillingRunMutations,
     InvoiceMutations,
+    RateCardMutations,
     TicketMutations,
 ):
     pass

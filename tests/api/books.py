@@ -18,6 +18,7 @@ from schema.ids import typeid
 from schema.root import schema
 from tests.landlord import Landlord, Tenant
 from tests.ledger import SEPTEMBER, Ledger
+from tests.prices.documents import a_day, starting
 
 CORE = schema._schema
 assert CORE.query_type is not None
@@ -38,6 +39,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "suspendCustomer": {"id": "<customer>", "reason": "unpaid"},
     "reinstateCustomer": {"id": "<suspended>", "reason": "paid"},
     "closeCustomer": {"id": "<customer>", "reason": "leaves"},
+    "addRateCard": {"document": "<price list>"},
     "recordUsage": {"customerId": "<customer>", "month": "<this month>", "usage": {"accountCount": 1}},
     "runBilling": {"month": "<last month>", "customerIds": ["<customer>"]},
     "issueInvoice": {"id": "<draft>"},
@@ -107,6 +109,7 @@ class Books:
             "issued": typeid("inv", issued.id),
             "number": str(issued.number),
             "due": str(issued.total_amount),
+            "price list": starting(a_day()),
             "draft": typeid("inv", draft.id),
             "run": run,
             **tickets,

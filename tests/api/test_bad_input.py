@@ -14,6 +14,7 @@ from auth.sessions import SigningKeys
 from tests.api.books import GOOD, MUTATIONS, Books, document, object_of
 from tests.api.conftest import Stored
 from tests.landlord import Landlord, Tenant
+from tests.prices.documents import MISTAKES
 
 LINE = "A text in one line is expected, without control characters."
 EMAIL = "An e-mail address has one @, something on both sides of it, and no spaces."
@@ -97,6 +98,9 @@ REFUSED: list[tuple[str, dict[str, Any], str, str | None, str]] = [
      "The newest revision of <this month> is 0, not 7: look at it, then record again."),
     ("recordUsage", {"customerId": "<ticket>"}, "INVALID", "customerId", no_id("cus")),
     ("recordUsage", {"customerId": "<nobody>"}, "NOT_FOUND", None, NO_CUSTOMER),
+    *(("addRateCard", {"document": text}, "INVALID", "document", mistake.said(text))
+      for mistake in MISTAKES.values() for text in [mistake.document()]),
+    ("addRateCard", {"document": ""}, "INVALID", "document", "line 1: the text ends too early."),
     ("runBilling", {"month": "<this month>"}, "INVALID", "month",
      "<this month> is not over: bill it from <end of this month> on, or make a dry run."),
     ("runBilling", {"month": "<next month>", "issue": True}, "INVALID", "month",

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from billing import price_list
+from billing.price_list import PriceList
 from billing.rate_card import (
     PRICED_METRICS,
     BadPriceList,
@@ -63,9 +64,9 @@ def line_with(text: str, part: str) -> int:
     return next(number for number, line in enumerate(text.split("\n"), start=1) if part in line)
 
 
-def refusal(text: str, *, currency: str | None = None) -> BadPriceList:
+def refusal(text: str, *, check: Callable[[PriceList], None] | None = None) -> BadPriceList:
     with pytest.raises(BadPriceList) as refused:
-        price_list.parse(text, currency=currency)
+        price_list.parse(text, check=check)
     return refused.value
 
 
@@ -336,10 +337,14 @@ def test_two_tax_rates_of_one_jurisdiction_from_one_day_are_refused() -> None:
     assert (error.at, error.problem) == (("taxRates", 8, "effectiveFrom"), "a second rate of FR from 2025-01-01 on")
 
 
-def test_another_currency_than_that_of_the_other_lists_is_refused() -> None:
+def test_what_a_check_of_the_whole_refuses_has_its_line_too() -> None:
     text = changed(lambda document: None)
-    assert price_list.parse(text, currency="USD") == HOUSE
-    assert str(refusal(text, currency="EUR")) == "line 3: currency: all price lists are in EUR, this one is in USD"
+
+    def check(read: PriceList) -> None:
+        assert read == HOUSE
+        raise BadPriceList("another one", at=("currency",))
+
+    assert str(refusal(text, check=check)) == "line 3: currency: another one"
 
 
 @pytest.mark.parametrize(

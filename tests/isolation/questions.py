@@ -28,6 +28,7 @@ from graphql import (
 )
 
 from schema.root import schema
+from tests.prices.documents import a_day, starting
 
 CORE = schema._schema
 
@@ -41,7 +42,7 @@ FEED: dict[str, Any] = {
     "natBytesProcessed": "1", "dataTransferGb": "1", "issue": False, "dryRun": False, "amount": "1.00", "method": "wire",
     "reference": "1", "receivedAt": None, "subject": "Hello", "body": "there", "internal": False, "assignedTo": None,
     "scopes": ["read"], "expiresAt": None, "overlapMinutes": 0, "apiKey": "lz_test_x", "first": 20, "on": "2026-10-01",
-    "actor": None, "resourceType": None, "since": None, "until": None, "eventType": None,
+    "document": starting(a_day()), "actor": None, "resourceType": None, "since": None, "until": None, "eventType": None,
 }  # fmt: skip
 
 
