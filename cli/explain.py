@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from billing.comparison import Billed
 from billing.money import exact
-from billing.rating import METRIC_NAMES, Line
+from billing.rating import METRIC_NAMES, Line, LineBand
 from cli.show import amount, number
 from db.enums import LineKind
 
@@ -18,7 +18,6 @@ class Explained:
 
     line: Line
     what: str
-    included: Decimal | None
     how: tuple[str, ...]
 
 
@@ -42,18 +41,18 @@ def sums(billed: Billed) -> tuple[str, str]:
 def _explained(billed: Billed, line: Line) -> Explained:
     match line.kind:
         case LineKind.BASE:
-            return Explained(line, line.description, None, (_share(billed, line),))
+            return Explained(line, line.description, (_share(billed, line),))
         case LineKind.USAGE:
             return _usage(billed, line)
         case LineKind.DISCOUNT:
-            return Explained(line, line.description, None, (_discount(billed, line),))
+            return Explained(line, line.description, (_discount(billed, line),))
         case LineKind.ADJUSTMENT:
-            return Explained(line, line.description, None, ())
+            return Explained(line, line.description, ())
         case LineKind.TAX:
             rated = billed.rating
             product = rated.tax_rate * rated.subtotal
             how = f"{amount(rated.subtotal)} x {number(rated.tax_rate)} = {_rounded(product, line.amount)}"
-            return Explained(line, line.description, None, (how,))
+            return Explained(line, line.description, (how,))
 
 
 def _share(billed: Billed, line: Line) -> str:
@@ -67,25 +66,29 @@ def _share(billed: Billed, line: Line) -> str:
 
 
 def _usage(billed: Billed, line: Line) -> Explained:
+    """The allowance, then each band, then their sum where there are several."""
     assert line.metric is not None
+    assert line.quantity is not None
+    assert line.billable is not None
     [price] = [one for one in billed.card.of(billed.rating.tier).metrics if one.metric == line.metric]
-    how = [
-        f"{number(band.quantity)} / {number(band.unit)} x {number(band.price_per_unit)} = {number(band.amount)}"
-        if band.unit != 1
-        else f"{number(band.quantity)} x {number(band.price_per_unit)} = {number(band.amount)}"
-        for band in line.bands
-    ]
-    whole = sum((band.amount for band in line.bands), Decimal(0))
-    if len(line.bands) > 1:
-        added = " + ".join(number(band.amount) for band in line.bands)
-        how.append(f"{added} = {_rounded(whole, line.amount)}")
-    elif line.bands:
-        how[-1] = how[-1].rpartition(" = ")[0] + f" = {_rounded(whole, line.amount)}"
-    else:
-        how.append(
-            f"{number(line.quantity or Decimal(0))} within {number(price.included)} included = {amount(line.amount)}"
+    used, included = number(line.quantity), number(price.included)
+    if not line.bands:
+        return Explained(
+            line, METRIC_NAMES[line.metric], (f"{used} within {included} included = {amount(line.amount)}",)
         )
-    return Explained(line, METRIC_NAMES[line.metric], price.included, tuple(how))
+    how = [f"{used} - {included} included = {number(line.billable)} billable"]
+    whole = " + ".join(number(band.amount) for band in line.bands)
+    if len(line.bands) > 1:
+        how += [f"{_product(band)} = {number(band.amount)}" for band in line.bands]
+    else:
+        whole = _product(line.bands[0])
+    how.append(f"{whole} = {_rounded(sum((band.amount for band in line.bands), Decimal(0)), line.amount)}")
+    return Explained(line, METRIC_NAMES[line.metric], tuple(how))
+
+
+def _product(band: LineBand) -> str:
+    units = number(band.quantity) if band.unit == 1 else f"{number(band.quantity)} / {number(band.unit)}"
+    return f"{units} x {number(band.price_per_unit)}"
 
 
 def _discount(billed: Billed, line: Line) -> str:

@@ -53,8 +53,7 @@ def _tell_explained(found: Paper, explained: list[explain.Explained]) -> None:
         f"Price list “{card['name']}” of {card['effectiveFrom']}, tier {tier}, usage revision {said['usageRevision']}"
     )
     out.print()
-    columns = ("#", "line", ("quantity", "right"), ("included", "right"), ("billable", "right"), ("amount", "right"))
-    out.print(show.table(*columns, rows=_rows(explained)))
+    out.print(show.table(("#", "right"), "line", ("amount", "right"), rows=_rows(explained)))
     out.print()
     for text in explain.sums(found.billed):
         out.print(text)
@@ -69,11 +68,9 @@ def _tell_explained(found: Paper, explained: list[explain.Explained]) -> None:
 
 def _rows(explained: list[explain.Explained]) -> Iterator[list[str]]:
     for one in explained:
-        line = one.line
-        numbers = [("" if value is None else number(value)) for value in (line.quantity, one.included, line.billable)]
-        yield [str(line.position), one.what, *numbers, amount(line.amount)]
+        yield [str(one.line.position), one.what, amount(one.line.amount)]
         for how in one.how:
-            yield ["", f"  {how}", "", "", "", ""]
+            yield ["", f"    {how}", ""]
 
 
 # ---------------------------------------------------------------- recompute

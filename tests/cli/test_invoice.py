@@ -49,18 +49,20 @@ async def test_each_line_is_explained_to_the_cent(shell: Shell, storied: Sequenc
     assert ran.lines == [
         f"{number}: 2026-09 of Initech, ISSUED, in USD",
         "Price list “2025 list” of 2025-01-01, tier Fintech, usage revision 2",
-        "# line quantity included billable amount",
-        "1 Standard base price, 2026-09-01 to 2026-09-11 (10 of 30 days) 10 666.67",
+        "# line amount",
+        "1 Standard base price, 2026-09-01 to 2026-09-11 (10 of 30 days) 666.67",
         "2,000.00 x 10 / 30 days, to cents 666.67",
-        "2 Fintech base price, 2026-09-11 to 2026-10-01 (20 of 30 days) 20 5,333.33",
+        "2 Fintech base price, 2026-09-11 to 2026-10-01 (20 of 30 days) 5,333.33",
         "8,000.00 x 20 / 30 days, to cents 5,333.33",
-        "3 Accounts 400 50 350 7,500.00",
+        "3 Accounts 7,500.00",
+        "400 - 50 included = 350 billable",
         "100 x 25 = 2,500",
         "250 x 20 = 5,000",
         "2,500 + 5,000 = 7,500.00",
-        "4 Config evaluations 350,000 250,000 100,000 100.00",
+        "4 Config evaluations 100.00",
+        "350,000 - 250,000 included = 100,000 billable",
         "100,000 x 0.001 = 100.00",
-        "5 Log storage (GB) 150.5 500 0 0.00",
+        "5 Log storage (GB) 0.00",
         "150.5 within 500 included = 0.00",
         "6 Volume discount: 5 % of 7,600.00 usage charges -380.00",
         "7,600.00 is over 5,000.00: 7,600.00 x -0.05 = -380.00",
@@ -87,8 +89,8 @@ async def test_a_script_reads_the_same_in_json(shell: Shell, storied: Sequence[I
     assert (said["totalAmount"], said["amountCredited"], said["status"]) == ("2448.25", "100.00", "PAID")
     assert [line["how"] for line in said["lines"]] == [
         ["2,000.00 x 31 / 31 days = 2,000.00"],
-        ["2 x 25 = 50.00"],
-        ["7,345,678 / 1,000,000 x 1 = 7.345678, to cents 7.35"],
+        ["12 - 10 included = 2 billable", "2 x 25 = 50.00"],
+        ["12,345,678 - 5,000,000 included = 7,345,678 billable", "7,345,678 / 1,000,000 x 1 = 7.345678, to cents 7.35"],
         ["2,057.35 x 0.19 = 390.8965, to cents 390.90"],
     ]
     assert said["sums"] == [
