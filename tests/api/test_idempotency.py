@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from secrets import token_hex
 from typing import Any
@@ -51,10 +52,19 @@ everywhere = pytest.mark.parametrize("mutation", idempotent())
 
 
 @pytest.fixture
-async def books(books: Books, landlord: Landlord) -> Books:
-    """With a key for idempotency that nobody used before, and an API key that nobody rotated."""
-    fresh = await landlord.key(books.acme.customer_id, ["read"])
-    return replace(books, known={**books.known, "once": token_hex(), "api key": typeid("key", fresh.key_id)})
+async def books(books: Books, landlord: Landlord) -> AsyncIterator[Books]:
+    """With a key for idempotency that nobody used before, and an API key that nobody rotated.
+
+    The keys that a test leaves are revoked, since a customer may have only so many.
+    """
+    acme = books.acme
+    fresh = await landlord.key(acme.customer_id, ["read"])
+    yield replace(books, known={**books.known, "once": token_hex(), "api key": typeid("key", fresh.key_id)})
+    await landlord.admin.execute(
+        "update api_keys set revoked_at = now() where customer_id = $1 and id <> $2 and revoked_at is null",
+        acme.customer_id,
+        acme.key_id,
+    )
 
 
 async def send(books: Books, mutation: str, *, by: Tenant | None = None, **changed: Any) -> dict[str, Any]:
@@ -135,6 +145,20 @@ async def test_a_refusal_leaves_the_key_unused(books: Books, stored: Stored, mut
         assert codes(await send(books, mutation, **changed)) == [code]
     assert await stored() == nothing
     assert (await send(books, mutation))["errors"] == []
+
+
+@everywhere
+async def test_a_key_is_undone_together_with_its_work(books: Books, stored: Stored, mutation: str) -> None:
+    """An error of anything else in the operation undoes both, though the mutation had answered."""
+    fails = 'undo: updateTicket(input: {id: "<ticket>"}) { ticket { comments(first: 0) { totalCount } } }'
+    both = f"{document(mutation, 'id').removesuffix('}')} {books.fill(fails)} }}"
+    nothing = await stored()
+    answer = (await books.caller(mutation).post(both, {"input": again(books, mutation)})).json()
+    assert ([error["extensions"]["code"] for error in answer["errors"]], answer.get("data")) == (["INVALID"], None)
+    assert await stored() == nothing
+    assert (await send(books, mutation))["errors"] == []
+    once = await stored()
+    assert once["idempotency_keys"][0] == nothing["idempotency_keys"][0] + 1
 
 
 @everywhere

@@ -108,6 +108,7 @@ MUTATIONS = {
     "createCustomer": "customers:write", "updateCustomer": "customers:write", "changeTier": "customers:write",
     "suspendCustomer": "customers:write", "reinstateCustomer": "customers:write", "closeCustomer": "customers:write",
     "recordUsage": "usage:write", "runBilling": "billing:write", "issueInvoice": "billing:write",
+    "addRateCard": "billing:write",
     "recordPayment": "billing:write", "cancelInvoice": "billing:write", "issueCreditNote": "billing:write",
     "openTicket": "tickets:write", "commentOnTicket": "tickets:write", "updateTicket": "tickets:write",
     "createApiKey": "keys:write", "rotateApiKey": "keys:write", "revokeApiKey": "keys:write",
