@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Coroutine, Hashable, Sequence
 from functools import partial
@@ -67,7 +68,8 @@ class Loaders:
         loader = self._loaders.get(name)
         if loader is None:
             loader = self._loaders[name] = DataLoader(batch)
-        return await loader.load(key)
+        # shielded: whoever stops waiting, since a sibling failed, must not cancel what others wait for too
+        return await asyncio.shield(loader.load(key))
 
 
 async def _grouped(
