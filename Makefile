@@ -3,6 +3,7 @@
 PORT ?= 8000
 export PORT
 HISTORIES ?= 1000
+DOCUMENTS ?= 20000
 
 BIN    := .venv/bin
 VENV   := .venv/.synced
@@ -12,7 +13,7 @@ EMULATOR := build/aws/.made-from
 SOURCES_OF_BUNDLE := $(shell find graphiql -type f -not -path 'graphiql/dist/*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format types imports schema migrate package attacks bench crash histories audits browser ground lock clean
+.PHONY: help run test check lint format types imports schema migrate package bench crash histories planner audits browser ground lock clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,9 +52,6 @@ package: $(VENV) $(BUNDLE)  ## build the Lambda artifacts, the API's and the wor
 	@$(BIN)/python -m local.package --functions api
 	@$(BIN)/python -m local.package --functions worker
 
-attacks: $(VENV)  ## SQL injected into real requests, on the database as it is and on weaker ones
-	@$(BIN)/python -m pytest -n 2 -rP --show-capture=stdout tests/attacks/*.py $(PYTEST_ARGS)
-
 bench: $(VENV)  ## measure speed
 	@$(BIN)/python -m bench
 
@@ -62,6 +60,9 @@ crash: $(VENV) $(EMULATOR)  ## billing, its workers killed and its database stop
 
 histories: $(VENV) $(EMULATOR)  ## 1,000 random lives of a customer (HISTORIES): whatever happens, the books are right
 	@$(BIN)/python -m pytest -n 2 tests/histories --histories $(HISTORIES)
+
+planner: $(VENV) $(EMULATOR)  ## 20,000 random documents (DOCUMENTS): their plans answer as graphql-core does
+	@$(BIN)/python -m pytest -n 2 tests/planner --documents $(DOCUMENTS)
 
 audits: $(VENV) node_modules/.complete $(BUNDLE)  ## GraphQL over HTTP: the audits of graphql-http against the running server
 	@$(BIN)/python -m local.against npm run --silent audits -- '{url}'

@@ -1,7 +1,7 @@
 """One document against the schema: parsed and validated once, checked against limits and scopes, run in one operation.
 
 What comes before the transaction is here, and what an answer says; the transaction itself is `Operations`'. Running is
-one step, `_Ready.run`: another executor replaces that and nothing else.
+one step, `_Ready.run`: by the operation's plan, or by graphql-core where it has none.
 """
 
 from __future__ import annotations
@@ -50,6 +50,8 @@ from auth.caller import Caller
 from db.errors import Invalid, LandlordError, RateLimited, TimedOut, Unauthenticated
 from resolvers.access import Declared, Needs, declared_access, missing, needs_of, only_signs_in, root_fields
 from resolvers.limits import Limits, TooComplex, check_document, holds_nul
+from resolvers.plan import Execute, by_plan
+from resolvers.planner import Planner
 from schema.context import Context, Facts, Origin
 from schema.errors import code_of, field_of
 from schema.scalars import SCALARS
@@ -116,6 +118,7 @@ class Answer:
     caller: Caller | None = None
     facts: Facts | None = None
     statements: int = 0
+    planned: bool = False
 
     @property
     def codes(self) -> list[str]:
@@ -153,6 +156,7 @@ class _Asked:
 
     facts: Facts
     needs: Needs
+    planner: Planner | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +171,12 @@ class _Ready:
 
     facts: Facts
     executor: Executor[Any]
+    plan: Execute | None
 
     async def run(self, context: Context) -> ExecutionResult:
         self.executor.context_value = context
+        if self.plan is not None:
+            return await by_plan(self.plan, self.executor)
         result = self.executor.execute_operation()
         if not isinstance(result, ExecutionResult):
             result = await result  # type: ignore[misc]
@@ -270,7 +277,7 @@ class Engine:
             first = lacking[0].original_error
             assert isinstance(first, LandlordError)
             raise _Refused(code_of(first), str(first), lacking, facts=facts)
-        return _Ready(facts, executor)
+        return _Ready(facts, executor, asked.planner.plan(executor) if asked.planner is not None else None)
 
     def _document(self, text: str, caller: Caller | None) -> _Document:
         """Parsed, validated and within limits, from the cache where it can be. Raises _Refused."""
@@ -319,7 +326,8 @@ class Engine:
                 document=hash,
                 fields=root_fields(node, operation),
             )
-            operations[name] = _Asked(facts, needs_of(self._schema, self._declared, node, operation))
+            needs = needs_of(self._schema, self._declared, node, operation)
+            operations[name] = _Asked(facts, needs, Planner.of(self._schema, node, operation))
         if len(definitions) == 1:
             operations[None] = next(iter(operations.values()))
         return _Document(node, operations)
@@ -353,6 +361,7 @@ class Engine:
             caller=caller,
             facts=ready.facts,
             statements=context.statements if context is not None else 0,
+            planned=ready.plan is not None,
         )
 
     def _formatted(self, error: GraphQLError, origin: Origin, code: str | None = None) -> dict[str, Any]:

@@ -181,6 +181,7 @@ def log(origin: Origin, answer: Answer, *, status: int, begun: float) -> None:
         "customer": str(caller.customer_id) if caller and caller.customer_id else None,
         "codes": answer.codes,
         "statements": answer.statements,
+        "planned": answer.planned,
         "ms": round((time.perf_counter() - begun) * 1000, 1),
         "status": status,
     }

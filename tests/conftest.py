@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from unittest.mock import patch
 
 import asyncpg
 import pytest
@@ -13,13 +14,39 @@ from billing import price_list, prices
 from db.connection import Connections, Role
 from db.session import Session
 from local import database, postgres
+from resolvers import execution
 from tests.landlord import Landlord, Tenant
+from tests.planner.both import ONE_WAY, Compared, both_ways
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--histories", type=int, default=30, help="how many random histories of a customer to live through"
     )
+    parser.addoption(
+        "--documents", type=int, default=300, help="how many random documents to answer by a plan and by graphql-core"
+    )
+
+
+@pytest.fixture(scope="session")
+def every_query() -> Iterator[Compared]:
+    with both_ways() as compared:
+        yield compared
+
+
+@pytest.fixture(autouse=True)
+def answered_alike(every_query: Compared) -> Iterator[None]:
+    """Every query of every test is answered by its plan and by graphql-core, and the same."""
+    yield
+    differences, every_query.differences = every_query.differences, []
+    assert not differences, "\n".join(differences)
+
+
+@pytest.fixture
+def one_way(every_query: Compared) -> Iterator[None]:
+    """For what counts statements: queries are answered once."""
+    with patch.object(execution._Ready, "run", ONE_WAY):
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -35,15 +62,10 @@ def home(cluster: postgres.Cluster) -> Path:
 
 @pytest.fixture(scope="session")
 async def environment(cluster: postgres.Cluster) -> dict[str, str]:
-    """What the application is started with."""
-    return await priced(cluster, database.DATABASE)
-
-
-async def priced(cluster: postgres.Cluster, name: str) -> dict[str, str]:
-    """A database of this name, made, migrated and priced: the environment of an application over it."""
-    prepared = await database.prepare(cluster.superuser_url, database.secrets_of(cluster.home), database=name)
+    """What the application is started with: the database made, migrated and priced."""
+    prepared = await database.prepare(cluster.superuser_url, database.secrets_of(cluster.home))
     superuser = await asyncpg.connect(
-        database.admin_url(cluster.superuser_url, name), server_settings={"search_path": "landlord"}
+        database.admin_url(cluster.superuser_url), server_settings={"search_path": "landlord"}
     )
     await prices.add(Session(superuser), price_list.read(price_list.FIRST_PRICE_LIST), now=utc_now())
     await superuser.close()

@@ -57,7 +57,11 @@ class Watched:
 
 @pytest.fixture
 async def watched(
-    landlord: Landlord, settings: Settings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    landlord: Landlord,
+    settings: Settings,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    one_way: None,
 ) -> AsyncIterator[Watched]:
     sent: list[str] = []
     connect = asyncpg.connect

@@ -129,7 +129,7 @@ async def test_a_request_is_one_line_in_the_log_without_anything_the_client_sent
         'query Mine($id: ID!) { book(id: $id) { title } viewer { name } fails(how: "NotFound") }', id="boo_" + "0" * 26
     )
     (line,) = lines("requests")
-    assert " ".join(line) == "request operation kind fields document caller customer codes statements ms status"
+    assert " ".join(line) == "request operation kind fields document caller customer codes statements planned ms status"
     assert (line["operation"], line["kind"], line["fields"]) == ("Mine", "query", ["book", "viewer", "fails"])
     assert (line["caller"], line["codes"], line["status"]) == ("tenant", ["NOT_FOUND"], 200)
     assert line["customer"] == "01900000-0000-7000-8000-000000000000"

@@ -205,3 +205,19 @@ def test_a_plain_attribute_has_no_wrapper_of_strawberrys() -> None:
 
 def test_what_python_leaves_out_is_no_default_of_the_schemas() -> None:
     assert "= null" not in SCHEMA.as_str()
+
+
+@pytest.mark.parametrize(
+    ("document", "planned"),
+    [
+        ("{ viewer { name } __typename }", True),
+        ("{ books { edges { node { title genre author { name } } } } }", True),
+        ('{ node(id: "aut_01jd8x00000000000000000000") { __typename id ... on Author { name } } }', True),
+        ("{ __schema { queryType { name } } viewer { name } }", False),
+        ("mutation { forget { errors { code } } }", False),
+    ],
+)
+async def test_the_log_says_whether_a_request_had_a_plan(document: str, planned: bool, lines: Lines) -> None:
+    toy = Toy.new()
+    await toy.ask(document)
+    assert [line["planned"] for line in lines("requests")] == [planned]

@@ -206,7 +206,7 @@ async def test_a_customers_invoices_narrow_and_never_widen(billed: Tenant, globe
 
 
 async def test_a_list_costs_the_same_few_statements_however_long_it_is(
-    ledger: Ledger, house: Tenant, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, house: Tenant, monkeypatch: pytest.MonkeyPatch, one_way: None
 ) -> None:
     query = """
     query ($ids: InvoiceFilter) {

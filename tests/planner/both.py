@@ -1,0 +1,85 @@
+"""Each query answered twice within its one operation, by its plan and by graphql-core, and the two compared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from unittest.mock import patch
+
+import asyncpg
+import orjson
+from graphql import ExecutionResult, GraphQLError
+
+from db.errors import TimedOut
+from resolvers import execution
+from schema.context import Context
+
+ONE_WAY = execution._Ready.run
+
+# After these the transaction answers nobody any more.
+_ENDS = (asyncpg.PostgresError, asyncpg.InterfaceError, TimedOut)
+
+
+@dataclass
+class Compared:
+    """Operations by what became of them, and the answers that differ."""
+
+    same: int = 0
+    by_core: int = 0
+    ended: int = 0
+    differences: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def both_ways() -> Iterator[Compared]:
+    """While inside, whatever engine answers a query answers it twice."""
+    compared = Compared()
+
+    async def run(ready: execution._Ready, context: Context) -> ExecutionResult:
+        answer = await ONE_WAY(ready, context)
+        if ready.facts.kind == "mutation":
+            return answer
+        if ready.plan is None:
+            compared.by_core += 1
+        elif any(isinstance(cause, _ENDS) for error in answer.errors or () for cause in _chain(error)):
+            compared.ended += 1
+        else:
+            statements = context.session.statements
+            context.loaders.reset()
+            ours, theirs = told(answer), told(await _by_core(ready))
+            context.session.statements = statements
+            compared.same += ours == theirs
+            if ours != theirs:
+                text = ready.executor.operation.loc.source.body if ready.executor.operation.loc else "?"
+                compared.differences.append(f"{text}\n{ours}\n{theirs}")
+        return answer
+
+    with patch.object(execution._Ready, "run", run):
+        yield compared
+
+
+def told(result: ExecutionResult) -> tuple[bytes, list[tuple[Any, ...]]]:
+    """All of an answer that can be told from another, the order of its names and of its errors too."""
+    return orjson.dumps(result.data), [
+        (error.message, error.path, error.locations, error.nodes, error.extensions, list(map(repr, _chain(error))))
+        for error in result.errors or ()
+    ]
+
+
+async def _by_core(ready: execution._Ready) -> ExecutionResult:
+    executor = ready.executor.build_per_event_executor(ready.executor.root_value)
+    result: Any = executor.execute_operation()
+    if not isinstance(result, ExecutionResult):
+        result = await result
+    assert isinstance(result, ExecutionResult)
+    return result
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """What was raised, below the errors that graphql-core put around it."""
+    while error is not None:
+        if not isinstance(error, GraphQLError):
+            yield error
+        error = error.original_error if isinstance(error, GraphQLError) else None
