@@ -38,9 +38,11 @@ from billing.sqs import Sqs
 from db import readiness
 from db.connection import Connections, Role
 from db.errors import LandlordError
+from resolvers.buckets import ALLOWANCES, Allowance, Buckets
 from resolvers.execution import Engine, Question
 from resolvers.http import Endpoint
-from resolvers.limits import Limits
+from resolvers.ledger import DynamoLedger
+from resolvers.limits import LIMITS, Limits
 from resolvers.operation import Operations
 from resolvers.papers import Papers
 from schema.context import Origin
@@ -84,6 +86,7 @@ class Settings:
     access_table: str | None = None  # in DynamoDB, what all processes know together; without it each for itself
     pepper: bytes = field(default=b"", repr=False)  # of the keys remembered there
     aws_endpoint: str | None = None  # another address than Amazon's own: the emulator's
+    buckets_table: str | None = None  # in DynamoDB: what callers asked of all processes; without it each counts alone
     billing_queue_url: str | None = None  # who works on runs is told over SQS; without it only who works here
     schedule_key: str | None = field(default=None, repr=False)  # of the operator in whose name months begin
     demo_key: str | None = field(default=None, repr=False)  # local only: whom GraphiQL is signed in as from the start
@@ -135,6 +138,7 @@ class Settings:
             access_table=environ.get("LANDLORD_ACCESS_TABLE") or None,
             pepper=pepper,
             aws_endpoint=environ.get("AWS_ENDPOINT_URL") or None,
+            buckets_table=environ.get("LANDLORD_BUCKETS_TABLE") or None,
             billing_queue_url=environ.get("LANDLORD_BILLING_QUEUE_URL") or None,
             schedule_key=environ.get("LANDLORD_SCHEDULE_KEY") or None,
             demo_key=environ.get("LANDLORD_DEMO_KEY"),
@@ -160,7 +164,13 @@ _PAGE_HEADERS = {
 }
 
 
-def create_app(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
+def create_app(
+    settings: Settings,
+    *,
+    clock: Clock = utc_now,
+    limits: Limits = LIMITS,
+    allowances: Mapping[str, Allowance] = ALLOWANCES,
+) -> Starlette:
     """The whole application. It opens nothing before its first request, so a sandbox may be frozen before it."""
     connections = Connections(
         {Role.TENANT: settings.tenant_url, Role.OPERATOR: settings.operator_url, Role.WORKER: settings.worker_url},
@@ -170,6 +180,8 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
     worker = Worker(connections, clock, send=Ses(settings.aws_endpoint).send if settings.mail else None)
     operations = _operations(settings, connections, wake_here=worker.wake)
     sign_in = operations.sign_in
+    ledger = DynamoLedger(Table(settings.buckets_table, settings.aws_endpoint)) if settings.buckets_table else None
+    buckets = Buckets(ledger, allowances=allowances)
 
     async def explorer(request: Request) -> Response:
         """GraphiQL: open to everyone, and on a developer's machine signed in as the demo tenant."""
@@ -202,8 +214,8 @@ def create_app(settings: Settings, *, clock: Clock = utc_now) -> Starlette:
 
     return Starlette(
         routes=[
-            Route("/graphql", Endpoint(Engine(schema, operations, Limits()), clock=clock, explorer=explorer)),
-            Route("/invoices/{id}.pdf", Papers(operations, clock=clock).answer),
+            Route("/graphql", Endpoint(Engine(schema, operations, limits, buckets), clock=clock, explorer=explorer)),
+            Route("/invoices/{id}.pdf", Papers(operations, buckets, clock=clock).answer),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Mount("/graphiql", GZipMiddleware(StaticFiles(directory=_PAGE, check_dir=False))),
@@ -221,7 +233,7 @@ async def begin_month(settings: Settings, month: Month, *, clock: Clock = utc_no
         {Role.TENANT: settings.tenant_url, Role.OPERATOR: settings.operator_url, Role.WORKER: settings.worker_url},
         pooled=settings.pooled,
     )
-    engine = Engine(schema, _operations(settings, connections, wake_here=lambda: None), Limits())
+    engine = Engine(schema, _operations(settings, connections, wake_here=lambda: None), LIMITS)
     try:
         for mutation in (_RUN_BILLING,):
             origin = Origin(

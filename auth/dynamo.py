@@ -22,6 +22,7 @@ SECONDS_TO_ANSWER: Final = 0.5
 
 _AT_ONCE = 8
 _MOST_KEYS = 100  # of one BatchGetItem
+_TRIES = 3
 
 
 class OutOfReach(Exception):
@@ -123,6 +124,32 @@ class Table:
                 ExpressionAttributeValues=newest,
             )
         return _times(times)
+
+    async def push(self, key: str, by: int, *, start: int, until: datetime, now: datetime) -> int:
+        """The item's number goes up by so much, from where it is or from `start`, whichever is more; what it is then."""
+        place: dict[str, Any] = {
+            "TableName": self._name,
+            "Key": {"key": {"S": key}},
+            "ExpressionAttributeNames": {"#number": "number", "#until": "until"},
+            "ReturnValues": "UPDATED_NEW",
+        }
+        ahead: dict[str, Any] = {
+            "UpdateExpression": "SET #number = #number + :by, #until = :until",
+            "ConditionExpression": "#number > :start",
+        }
+        behind: dict[str, Any] = {
+            "UpdateExpression": "SET #number = :start + :by, #until = :until",
+            "ConditionExpression": "attribute_not_exists(#number) OR #number <= :start",
+        }
+        values = {":by": by, ":start": start, ":until": int(until.timestamp())}
+        given = {name: {"N": str(value)} for name, value in values.items()}
+        for _ in range(_TRIES):
+            # one of the two holds, unless others push it in between
+            for how in (ahead, behind):
+                answer = await self._call("update_item", now, **place, **how, ExpressionAttributeValues=given)
+                if answer:
+                    return int(answer["Attributes"]["number"]["N"])
+        raise OutOfReach("others push it all the time")
 
     async def _call(self, operation: str, now: datetime, *, insist: bool = False, **asked: Any) -> dict[str, Any]:
         """The answer; an empty one where a condition did not hold."""

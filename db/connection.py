@@ -73,7 +73,7 @@ class Connections:
         """A session inside `begin` and `commit`; rolled back if its block raises.
 
         A refusal of ours leaves the connection as good as it was; after anything else, a cancelled task included, it is
-        closed and never used again. Raises Unavailable if no connection can be had.
+        closed and never used again, and the statement under way is stopped. Raises Unavailable if no connection can be had.
         """
         async with self._lent.setdefault(role, asyncio.Semaphore(self.most)):
             held = await self._begin(role)
@@ -83,11 +83,11 @@ class Connections:
                 await session.end("commit")
             except LandlordError as error:
                 if error.spoils_connection or not await _rolled_back(session):
-                    held.connection.terminate()
+                    await _stopped(held.connection)
                 self._keep(role, held)
                 raise
             except BaseException:
-                held.connection.terminate()
+                await _stopped(held.connection)
                 raise
             self._keep(role, held)
 
@@ -149,6 +149,16 @@ def _teach_arrays(connection: asyncpg.Connection) -> None:
         for name, oid, of in _ARRAYS
     ]
     connection._protocol.get_settings().register_data_types(types)  # type: ignore[attr-defined]
+
+
+async def _stopped(connection: asyncpg.Connection) -> None:
+    """Closed. A server goes on with a statement whose client is gone, so it is told to stop first.
+
+    Where that does not get through within a second, the login's `statement_timeout` stops it.
+    """
+    with contextlib.suppress(*_GONE, asyncpg.PostgresError):
+        await connection.close(timeout=1)
+    connection.terminate()
 
 
 async def _rolled_back(session: Session) -> bool:

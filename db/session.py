@@ -14,6 +14,7 @@ import asyncpg
 import orjson
 
 from db.ended import Ended
+from db.enums import Tier
 from db.errors import NotFound, TimedOut, Unauthenticated
 
 Row = TypeVar("Row")
@@ -21,13 +22,36 @@ Row = TypeVar("Row")
 # raised by sql/migrations: see `app.open`
 _CREDENTIALS_ENDED = "LL004"
 
+# The tier is read as the tenant, after the door is open: the lateral part runs for a row that `app.open` has answered.
+_OPEN = """
+    with opened as materialized (select app.open($1, $2, $3, $4) as said)
+    select opened.said, today.tier
+      from opened
+      left join lateral (
+          select tier from tier_history
+           where opened.said is not null and session_user = 'landlord_tenant'
+             and starts_on <= (now() at time zone 'UTC')::date
+           order by starts_on desc limit 1
+      ) as today on true
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    said: str
+    tier: str | None
+
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What `app.open` says of the caller: whether its customer is suspended, and the epoch that stands now."""
+    """What is known of the caller once it is let in: whether its customer is suspended, and the epoch that stands now.
+
+    `tier` is the customer's today; None for an operator.
+    """
 
     suspended: bool
     epoch: int
+    tier: Tier | None = None
 
 
 class Session:
@@ -57,8 +81,9 @@ class Session:
         key, session or customer no longer works.
         """
         try:
-            answer = await self.value(
-                "select app.open($1, $2, $3, $4)",
+            opened = await self.first(
+                _Opened,
+                _OPEN,
                 token,
                 orjson.dumps(facts).decode(),
                 orjson.dumps(event).decode() if event is not None else None,
@@ -68,8 +93,13 @@ class Session:
             if error.sqlstate == _CREDENTIALS_ENDED:
                 raise Unauthenticated("the database says that these credentials ended") from error
             raise
-        said = orjson.loads(answer)
-        return Opened(suspended=said["status"] == "suspended", epoch=said["epoch"])
+        assert opened is not None
+        said = orjson.loads(opened.said)
+        return Opened(
+            suspended=said["status"] == "suspended",
+            epoch=said["epoch"],
+            tier=Tier(opened.tier) if opened.tier else None,
+        )
 
     async def all(self, row: Callable[..., Row], sql: str, *args: Any) -> list[Row]:
         return [row(*record) for record in await self._fetch(sql, args)]

@@ -109,8 +109,8 @@ def let_send(address: str) -> None:
         ses.create_email_identity(EmailIdentity=address)
 
 
-def make_access_table(name: str) -> None:
-    """What infra/access.yml makes: the table that `auth.dynamo` asks, where `Emulator.environment` is in force."""
+def make_table(name: str) -> None:
+    """What infra/access.yml and infra/buckets.yml make: a table that `auth.dynamo` asks, where `Emulator.environment` is in force."""
     import boto3
 
     key = {"AttributeName": "key"}

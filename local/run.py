@@ -25,6 +25,7 @@ from local.home import Unusable, claim, write_private
 ROOT = Path(__file__).parent.parent
 
 _ACCESS_TABLE = "landlord-access"
+_BUCKETS_TABLE = "landlord-buckets"
 
 
 def main() -> int:
@@ -53,7 +54,8 @@ def run(*, home: Path, port: str) -> None:
         with postgres.start(home, durable=True) as cluster, aws.start(home) as emulator:
             os.environ.update(emulator.environment)  # boto3 goes there, whatever this user's own settings say
             aws.let_send(demo.HOUSE.email)
-            aws.make_access_table(_ACCESS_TABLE)
+            for table in (_ACCESS_TABLE, _BUCKETS_TABLE):
+                aws.make_table(table)
             settings = asyncio.run(_prepare(cluster, kept, now=utc_now()))
             write_private(home / "admin-url", database.admin_url(cluster.superuser_url) + "\n")
             server = uvicorn.Server(uvicorn.Config(create_app(settings), lifespan="on", log_level="warning"))
@@ -112,7 +114,7 @@ async def _prepare(cluster: postgres.Cluster, kept: dict[str, str], *, now: date
         ) from problem
     here = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
     here |= {"LANDLORD_WORK_HERE": "true", "LANDLORD_MAIL": "ses", "LANDLORD_CONNECTIONS": "8"}
-    here |= {"LANDLORD_ACCESS_TABLE": _ACCESS_TABLE}
+    here |= {"LANDLORD_ACCESS_TABLE": _ACCESS_TABLE, "LANDLORD_BUCKETS_TABLE": _BUCKETS_TABLE}
     return Settings.from_env(environment | here)
 
 

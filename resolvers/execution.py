@@ -49,6 +49,8 @@ from strawberry.types.field import StrawberryField
 from auth.caller import Caller
 from db.errors import Invalid, LandlordError, RateLimited, TimedOut, Unauthenticated
 from resolvers.access import Declared, Needs, declared_access, missing, needs_of, only_signs_in, root_fields
+from resolvers.buckets import Balance, Buckets, Overdrawn
+from resolvers.cost import REQUEST, Cost, cost_of
 from resolvers.limits import Limits, TooComplex, check_document, holds_nul
 from resolvers.plan import Execute, by_plan
 from resolvers.planner import Planner
@@ -108,13 +110,23 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """What an operation costs, and what its caller has left; `balance` is None for who has no credentials yet."""
+
+    requested: int
+    balance: Balance | None
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """`ran` tells an answer with `data`, null or not, from one to a refused request; the rest is for the log."""
+    """`ran` tells an answer with `data`, null or not, from one to a refused request. `spent` is known of what ran, and
+    of what costs too much. The rest is for the log."""
 
     errors: Sequence[Mapping[str, Any]] = ()
     data: Mapping[str, Any] | None = None
     ran: bool = False
     wrong_method: bool = False
+    spent: Spent | None = None
     caller: Caller | None = None
     facts: Facts | None = None
     statements: int = 0
@@ -140,6 +152,7 @@ class _Refused(Exception):
         errors: Sequence[GraphQLError],
         *,
         facts: Facts | None = None,
+        cost: int | None = None,
         wrong_method: bool = False,
     ) -> None:
         super().__init__(reason)
@@ -147,6 +160,7 @@ class _Refused(Exception):
         self.reason = reason
         self.errors = errors
         self.facts = facts
+        self.cost = cost
         self.wrong_method = wrong_method
 
 
@@ -156,6 +170,7 @@ class _Asked:
 
     facts: Facts
     needs: Needs
+    cost: Cost
     planner: Planner | None
 
 
@@ -170,6 +185,7 @@ class _Ready:
     """An operation with its variables, before its transaction."""
 
     facts: Facts
+    cost: int
     executor: Executor[Any]
     plan: Execute | None
 
@@ -215,8 +231,11 @@ def _say_no_null_defaults(inputs: Iterable[GraphQLArgument | GraphQLInputField])
 class Engine:
     """Answers questions, each in one operation."""
 
-    def __init__(self, schema: strawberry.Schema, operations: Operations, limits: Limits) -> None:
+    def __init__(
+        self, schema: strawberry.Schema, operations: Operations, limits: Limits, buckets: Buckets | None = None
+    ) -> None:
         self.limits = limits
+        self._buckets = buckets or Buckets()
         self._schema = schema._schema
         self._declared: Declared = declared_access(schema)
         self._operations = operations
@@ -231,21 +250,43 @@ class Engine:
 
     async def _answer(self, question: Question, origin: Origin) -> Answer:
         caller: Caller | None = None
+        ready: _Ready | None = None
+        balance: Balance | None = None
         try:
             try:
                 caller = await self._operations.caller(origin)
             except (Unauthenticated, RateLimited) as error:
                 raise _Refused(code_of(error), error.reason, [_unlocated(error)]) from error
+            if caller is not None:
+                # so that what is refused is not free, and with an empty bucket not even read
+                self._buckets.take(caller, REQUEST, origin.now)
             ready = self._prepared(question, caller)
+            if caller is not None:
+                balance = self._buckets.take(caller, ready.cost - REQUEST, origin.now)
+        except Overdrawn as overdrawn:
+            facts = ready.facts if ready is not None else None
+            if not overdrawn.told:
+                # one event says it for all those that follow soon
+                await self._operations.refused(origin, caller, facts, code="RATE_LIMITED", reason=overdrawn.reason)
+            return Answer(
+                errors=[self._formatted(_unlocated(overdrawn), origin)],
+                spent=Spent(ready.cost if ready is not None else REQUEST, overdrawn.balance),
+                caller=caller,
+                facts=facts,
+            )
         except _Refused as refused:
             await self._operations.refused(origin, caller, refused.facts, code=refused.code, reason=refused.reason)
             return Answer(
                 errors=self._cut([self._formatted(error, origin, refused.code) for error in refused.errors]),
                 wrong_method=refused.wrong_method,
+                spent=self._spent(refused.cost, caller, origin) if refused.cost is not None else None,
                 caller=caller,
                 facts=refused.facts,
             )
-        return await self._run(ready, caller, origin)
+        return await self._run(ready, caller, origin, Spent(ready.cost, balance))
+
+    def _spent(self, cost: int, caller: Caller | None, origin: Origin) -> Spent:
+        return Spent(cost, self._buckets.left(caller, origin.now) if caller is not None else None)
 
     def _prepared(self, question: Question, caller: Caller | None) -> _Ready:
         """Raises _Refused."""
@@ -277,7 +318,14 @@ class Engine:
             first = lacking[0].original_error
             assert isinstance(first, LandlordError)
             raise _Refused(code_of(first), str(first), lacking, facts=facts)
-        return _Ready(facts, executor, asked.planner.plan(executor) if asked.planner is not None else None)
+        cost = asked.cost(executor.variable_values)
+        if cost > self.limits.cost:
+            error = GraphQLError(
+                f"This costs {cost} points, and a request may cost {self.limits.cost}: ask for fewer at once by `first`,"
+                " or in several requests."
+            )
+            raise _Refused("TOO_COMPLEX", f"it costs {cost} points", [error], facts=facts, cost=cost)
+        return _Ready(facts, cost, executor, asked.planner.plan(executor) if asked.planner is not None else None)
 
     def _document(self, text: str, caller: Caller | None) -> _Document:
         """Parsed, validated and within limits, from the cache where it can be. Raises _Refused."""
@@ -327,17 +375,27 @@ class Engine:
                 fields=root_fields(node, operation),
             )
             needs = needs_of(self._schema, self._declared, node, operation)
-            operations[name] = _Asked(facts, needs, Planner.of(self._schema, node, operation))
+            cost = self._cost_of(node, operation)
+            operations[name] = _Asked(facts, needs, cost, Planner.of(self._schema, node, operation))
         if len(definitions) == 1:
             operations[None] = next(iter(operations.values()))
         return _Document(node, operations)
 
-    async def _run(self, ready: _Ready, caller: Caller | None, origin: Origin) -> Answer:
+    def _cost_of(self, node: DocumentNode, operation: OperationDefinitionNode) -> Cost:
+        """Raises _Refused."""
+        try:
+            return cost_of(self._schema, self._declared, node, operation)
+        except TooComplex as error:
+            raise _Refused(code_of(error), str(error), [_unlocated(error)]) from None
+
+    async def _run(self, ready: _Ready, caller: Caller | None, origin: Origin, spent: Spent) -> Answer:
         context: Context | None = None
         data: Mapping[str, Any] | None = None
         errors: list[Mapping[str, Any]] = []
         try:
             async with self._operations.open(origin, caller, ready.facts) as context:
+                if caller is not None:
+                    self._buckets.learn(caller, context.tier)
                 try:
                     async with asyncio.timeout(self.limits.seconds):
                         result = await ready.run(context)
@@ -358,6 +416,7 @@ class Engine:
             errors=errors,
             data=data,
             ran=context is not None,
+            spent=spent,
             caller=caller,
             facts=ready.facts,
             statements=context.statements if context is not None else 0,

@@ -21,7 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from resolvers.execution import Answer, Engine, Question
+from resolvers.execution import Answer, Engine, Question, Spent
 from resolvers.limits import json_depth
 from schema.context import Origin
 
@@ -86,6 +86,8 @@ class Endpoint:
             body: dict[str, Any] = {"errors": answer.errors} if answer.errors else {}
             if answer.ran:
                 body["data"] = answer.data
+            if answer.spent is not None:
+                body["extensions"] = {"cost": _told(answer.spent)}
             if answer.wrong_method:
                 headers["allow"] = "POST"
         except _BadRequest as refused:
@@ -179,6 +181,8 @@ def log(origin: Origin, answer: Answer, *, status: int, begun: float) -> None:
         "document": answer.facts.document if answer.facts else None,
         "caller": caller.kind if caller else None,
         "customer": str(caller.customer_id) if caller and caller.customer_id else None,
+        "scopes": sorted(caller.scopes) if caller else None,
+        "cost": answer.spent.requested if answer.spent else None,
         "codes": answer.codes,
         "statements": answer.statements,
         "planned": answer.planned,
@@ -186,6 +190,12 @@ def log(origin: Origin, answer: Answer, *, status: int, begun: float) -> None:
         "status": status,
     }
     _log.info("%s", orjson.dumps(line).decode())
+
+
+def _told(spent: Spent) -> dict[str, Any]:
+    left = spent.balance
+    throttle = {"available": left.available, "restoreRate": left.restore_rate} if left is not None else None
+    return {"requested": spent.requested, "throttle": throttle}
 
 
 def _read(asked: Any, *, may_write: bool) -> Question:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from graphql import (
     DocumentNode,
@@ -30,9 +30,13 @@ class Limits:
     depth: int = 15
     aliases: int = 30
     directives: int = 10
+    cost: int = 5000  # points; see `resolvers/cost.py`
     errors: int = 5  # answered; what follows is cut off
     seconds: float = 20.0  # API Gateway gives up at 30
     documents: int = 500  # kept parsed and validated
+
+
+LIMITS: Final = Limits()
 
 
 class TooComplex(LandlordError):

@@ -57,13 +57,13 @@ class Operations:
         ended: list[Ended] = []
         try:
             if caller is None:
-                context = self._context(origin, None, facts, None, suspended=False)
+                context = self._context(origin, None, facts, None, Opened(suspended=False, epoch=0))
                 yield context
             else:
                 async with self.connections.transaction(_role(caller)) as session:
                     event = _query(origin, caller, facts) if facts.kind == "query" else None
                     opened = await self._speak(session, origin, caller, event, read_only=facts.kind == "query")
-                    context = self._context(origin, caller, facts, session, suspended=opened.suspended)
+                    context = self._context(origin, caller, facts, session, opened)
                     yield context
                 ended += session.ended
                 if caller.customer_id is not None and opened.epoch != caller.epoch:
@@ -84,13 +84,13 @@ class Operations:
     ) -> None:
         """Leave the event of a call that failed or was refused. `reason` quotes nothing that the client sent.
 
-        Nobody fills the trail by being refused: what is RATE_LIMITED leaves no event but one that says from when on. Raises
+        Nobody fills the trail by being refused: a stranger's RATE_LIMITED leaves no event but one that says from when on. Raises
         RateLimited for whoever is refused as UNAUTHENTICATED too often.
         """
         if code == "UNAUTHENTICATED":
             await self._turned_away(origin, caller)
         trips = self.sign_in.throttle.trips
-        if code == "RATE_LIMITED" and not trips:
+        if code == "RATE_LIMITED" and caller is None and not trips:
             return
         denied = code in ("UNAUTHENTICATED", "FORBIDDEN")
         event = {
@@ -127,7 +127,7 @@ class Operations:
         await self.sign_in.throttle.failed(address, now=origin.now)
 
     def _context(
-        self, origin: Origin, caller: Caller | None, facts: Facts, session: Session | None, *, suspended: bool
+        self, origin: Origin, caller: Caller | None, facts: Facts, session: Session | None, opened: Opened
     ) -> Context:
         return Context(
             origin=origin,
@@ -138,7 +138,8 @@ class Operations:
             desk=Desk(self.session_keys, self.key_environment, partial(self._exchange, origin)),
             record=partial(_record, session, origin, caller),
             wake_billing=self.wake_billing,
-            suspended=suspended,
+            suspended=opened.suspended,
+            tier=opened.tier,
         )
 
     async def _speak(

@@ -27,7 +27,8 @@ from billing import pdf
 from billing.pdf import NoCompanyDetails, Paper
 from db import invoices
 from db.errors import Forbidden, Invalid, LandlordError, NotFound, RateLimited, Unauthenticated, Unavailable
-from resolvers.execution import Answer
+from resolvers.buckets import Buckets, Overdrawn
+from resolvers.execution import Answer, Spent
 from resolvers.http import log, origin_of
 from resolvers.operation import Operations
 from schema.context import Facts, Origin
@@ -41,13 +42,15 @@ _STATUS: Final = {
 }  # fmt: skip
 _DOCUMENT: Final = sha256(b"GET /invoices/{id}.pdf").hexdigest()
 _AT_ONCE = 2
+COST: Final = 100  # points: it takes a core as long as some hundred objects do
 
 
 class Papers:
     """`clock` is read once a request."""
 
-    def __init__(self, operations: Operations, *, clock: Callable[[], datetime]) -> None:
+    def __init__(self, operations: Operations, buckets: Buckets, *, clock: Callable[[], datetime]) -> None:
         self._operations = operations
+        self._buckets = buckets
         self._clock = clock
         self._presses = asyncio.Semaphore(_AT_ONCE)  # setting a page takes a whole core for a while
 
@@ -59,7 +62,7 @@ class Papers:
         response: Response
         try:
             caller = await self._caller(origin, facts)
-            answer = replace(answer, caller=caller)
+            answer = replace(answer, caller=caller, spent=await self._charged(origin, caller, facts))
             paper = await self._paper(origin, caller, facts)
             response = await self._pdf(paper)
         except Exception as error:
@@ -96,6 +99,15 @@ class Papers:
             await self._operations.refused(origin, caller, facts, code=code_of(refusal), reason=reason)
             raise
         return caller
+
+    async def _charged(self, origin: Origin, caller: Caller, facts: Facts) -> Spent:
+        """Raises Overdrawn, once an event says so."""
+        try:
+            return Spent(COST, self._buckets.take(caller, COST, origin.now))
+        except Overdrawn as overdrawn:
+            if not overdrawn.told:
+                await self._operations.refused(origin, caller, facts, code="RATE_LIMITED", reason=overdrawn.reason)
+            raise
 
     async def _paper(self, origin: Origin, caller: Caller, facts: Facts) -> Paper:
         """Raises NotFound for what this caller does not see, and for a draft."""

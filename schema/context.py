@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from auth.caller import Caller
     from auth.keys import Environment
     from auth.sessions import Claims, SigningKeys
+    from db.enums import Tier
     from db.session import Session
     from resolvers.loaders import Loaders
 
@@ -77,7 +78,7 @@ class Desk:
 
 
 class Context:
-    """`session` is the transaction, `record` leaves an event in it; `suspended`: the caller's customer is.
+    """`session` is the transaction, `record` leaves an event in it; `suspended` and `tier` are of the caller's customer.
 
     Who signs in has neither transaction nor loaders: whose it would be is not known yet.
     """
@@ -94,6 +95,7 @@ class Context:
         record: Callable[[Deed], Awaitable[None]],
         wake_billing: Callable[[], None],
         suspended: bool = False,
+        tier: Tier | None = None,
     ) -> None:
         self.origin = origin
         self.facts = facts
@@ -101,6 +103,7 @@ class Context:
         self.record = record
         self.wake_billing = wake_billing
         self.suspended = suspended
+        self.tier = tier
         self.afterwards: list[Callable[[], None]] = []
         self.now = origin.now
         self.request_id = origin.request_id

@@ -21,7 +21,7 @@ ALTER ROLE landlord_analytics SET search_path TO 'landlord';
 ALTER ROLE landlord_auditor SET search_path TO 'landlord';
 ALTER ROLE landlord_operator SET search_path TO 'landlord';
 ALTER ROLE landlord_operator SET jit TO 'off';
-ALTER ROLE landlord_operator SET statement_timeout TO '30s';
+ALTER ROLE landlord_operator SET statement_timeout TO '20s';
 ALTER ROLE landlord_operator SET lock_timeout TO '5s';
 ALTER ROLE landlord_operator SET idle_in_transaction_session_timeout TO '30s';
 ALTER ROLE landlord_tenant SET search_path TO 'landlord';

@@ -10,7 +10,8 @@ import pytest
 from graphql import GraphQLSchema, build_schema, get_named_type, is_input_object_type, parse, validate
 
 from auth.scopes import describe
-from resolvers import http, idempotency
+from db.enums import Tier
+from resolvers import buckets, cost, http, idempotency, papers
 from resolvers.limits import Limits
 from schema import pagination
 from tests.landlord import Tenant
@@ -134,17 +135,42 @@ def test_the_mutations_with_an_idempotency_key_are_all_named(schema: GraphQLSche
 
 def test_the_limits_are_those_of_the_code() -> None:
     limits = Limits()
-    told = " ".join(API.split("## Limits")[1].split())
+    told = " ".join(API.split("## Limits")[1].split("\n### ")[0].split())
     assert told == (
         f"A request has at most {limits.body_bytes // 1024} KB, JSON of {limits.json_depth} levels, {limits.tokens} tokens,"
         f" {limits.depth} levels of fields, {limits.aliases} aliases and {limits.directives} directives. It may take"
         f" {limits.seconds:.0f} seconds. Of more than {limits.errors} errors the first {limits.errors} are answered."
     )
+    assert f"A request costs at most {limits.cost} points" in API
+    assert f"{cost.REQUEST} point, and besides" in API
+    assert f"A mutation costs {cost.MUTATION}." in API
+    assert f"{cost.INTROSPECTED} objects are a\npoint" in API
+    assert f"costs {cost.REQUEST} point, an invoice's PDF {papers.COST}." in API
+    assert cost.USUAL["Customer", "usage"] == 12
+    assert cost.RANGED["Customer", "usage"] == 36
+    assert ("Invoice", "lines") not in cost.USUAL
+    assert cost.OTHERWISE == 10
     assert f"`first` is 1 to {pagination.FIRST_AT_MOST} (" in API
     assert f", {pagination.FIRST_BY_DEFAULT} when left out" in " ".join(API.split())
 
 
+def test_the_buckets_are_those_of_the_code() -> None:
+    rows = {
+        **{f"`{tier.name}`": buckets.ALLOWANCES[tier] for tier in Tier},
+        "operators": buckets.ALLOWANCES[buckets.OPERATORS],
+    }
+    table = "".join(f"| {whose} | {one.capacity} | {one.restore_rate} |\n" for whose, one in rows.items())
+    assert f"| whose | a full bucket | comes back in a second |\n| --- | --- | --- |\n{table}\n" in API, table
+
+
 async def test_the_refusal_that_it_shows_is_the_one_that_is_answered(acme: Tenant) -> None:
-    [shown] = re.findall(r"```json\n(.*?)```", API, re.DOTALL)
+    shown = re.findall(r"```json\n(.*?)```", API, re.DOTALL)[0]
     query = 'mutation { openTicket(input: {subject: "", body: "."}) { ticket { id } errors { code message field } } }'
-    assert (await acme.post(query)).json() == json.loads(shown)
+    answer = (await acme.post(query)).json()
+    assert {"data": answer["data"]} == json.loads(shown)
+
+
+async def test_the_cost_that_it_shows_is_the_dashboards(acme: Tenant) -> None:
+    shown = re.findall(r"```json\n(.*?)```", API, re.DOTALL)[1]
+    query = (ROOT / "graphiql" / "queries" / "dashboard.graphql").read_text()
+    assert (await acme.post(query)).json()["extensions"] == json.loads(shown)["extensions"]

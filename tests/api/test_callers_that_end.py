@@ -40,7 +40,7 @@ async def asked(landlord: Landlord, credentials: str, text: str, **variables: An
 async def works(landlord: Landlord, credentials: str) -> bool:
     status, body = await asked(landlord, credentials, "{ viewer { name } }")
     if status == 200:
-        assert body == {"data": {"viewer": {"name": body["data"]["viewer"]["name"]}}}
+        assert isinstance(body["data"]["viewer"]["name"], str)
         return True
     assert (status, [error["extensions"]["code"] for error in body["errors"]]) == (401, ["UNAUTHENTICATED"])
     assert "data" not in body
@@ -170,9 +170,8 @@ async def test_a_session_that_was_signed_out_or_renewed_is_refused_and_its_key_i
     landlord: Landlord, acme: Tenant
 ) -> None:
     token = await signed_in(acme)
-    assert (await asked(landlord, token, "mutation { revokeSession { errors { code } } }"))[1] == {
-        "data": {"revokeSession": {"errors": []}}
-    }
+    _, body = await asked(landlord, token, "mutation { revokeSession { errors { code } } }")
+    assert body["data"] == {"revokeSession": {"errors": []}}
     assert not await works(landlord, token)
     old = await signed_in(acme)
     _, body = await asked(landlord, old, "mutation { refreshSession { session { token } errors { code } } }")

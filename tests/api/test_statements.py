@@ -20,9 +20,10 @@ from graphql import GraphQLField, GraphQLObjectType, get_named_type, is_leaf_typ
 from app import Settings, create_app, utc_now
 from billing.periods import Month
 from db.connection import Connections, Role
+from resolvers.limits import Limits
 from tests.api.books import QUERIES
 from tests.isolation.belongings import Belongings
-from tests.landlord import Landlord, Tenant
+from tests.landlord import PLENTY, Landlord, Tenant
 from tests.ledger import OCTOBER, Ledger
 
 DASHBOARD = (Path(__file__).parents[2] / "graphiql" / "queries" / "dashboard.graphql").read_text()
@@ -72,7 +73,8 @@ async def watched(
         return connection
 
     monkeypatch.setattr("db.connection.asyncpg.connect", connect_and_tell)
-    app = create_app(settings)
+    # what a document takes is looked at here, whatever it costs
+    app = create_app(settings, limits=Limits(cost=1_000_000), allowances=PLENTY)
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://landlord.test", timeout=60) as http,

@@ -14,7 +14,7 @@ from tests.aws import aws  # noqa: F401 - a fixture
 def access_table(aws: Emulator) -> str:  # noqa: F811
     """The name of one table for all tests: their customers, keys and addresses are their own."""
     name = new_name()
-    emulators.make_access_table(name)
+    emulators.make_table(name)
     return name
 
 

@@ -129,12 +129,16 @@ async def test_a_request_is_one_line_in_the_log_without_anything_the_client_sent
         'query Mine($id: ID!) { book(id: $id) { title } viewer { name } fails(how: "NotFound") }', id="boo_" + "0" * 26
     )
     (line,) = lines("requests")
-    assert " ".join(line) == "request operation kind fields document caller customer codes statements planned ms status"
+    assert " ".join(line) == (
+        "request operation kind fields document caller customer scopes cost codes statements planned ms status"
+    )
     assert (line["operation"], line["kind"], line["fields"]) == ("Mine", "query", ["book", "viewer", "fails"])
     assert (line["caller"], line["codes"], line["status"]) == ("tenant", ["NOT_FOUND"], 200)
     assert line["customer"] == "01900000-0000-7000-8000-000000000000"
+    # for the request, a book and a viewer; a resolver of its own
+    assert (line["scopes"], line["cost"]) == (["write"], 4)
     assert "boo_" not in str(line)
-    assert "write" not in str(line)
+    assert "Bearer" not in str(line)
 
 
 async def test_an_operation_named_after_a_key_is_cut_before_it_is_written_down(lines: Lines) -> None:

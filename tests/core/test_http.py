@@ -43,7 +43,7 @@ GRAPHQL = "application/graphql-response+json; charset=utf-8"
 async def test_the_answer_has_the_media_type_that_the_client_prefers(accept: str, media_type: str) -> None:
     response = await Toy.new().post(NAME, accept=accept)
     assert (response.status_code, response.headers["content-type"]) == (200, media_type)
-    assert response.json() == {"data": {"viewer": {"name": "script"}}}
+    assert response.json()["data"] == {"viewer": {"name": "script"}}
     assert response.headers["vary"] == "Accept"
     assert response.headers["cache-control"] == "no-store"
 
@@ -142,7 +142,7 @@ async def test_a_body_that_is_no_request_is_400(body: Any) -> None:
     "parts", [{"variables": None, "operationName": None, "extensions": None}, {"extensions": {"a": 1}}]
 )
 async def test_null_parts_and_extensions_are_taken(parts: dict[str, Any]) -> None:
-    assert (await Toy.new().post(NAME | parts)).json() == {"data": {"viewer": {"name": "script"}}}
+    assert (await Toy.new().post(NAME | parts)).json()["data"] == {"viewer": {"name": "script"}}
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ async def test_a_query_may_be_sent_by_get_with_its_variables_as_json() -> None:
                 "extensions": "{}",
             },
         )
-    assert response.json() == {"data": {"books": {"nodes": [{"title": "Book 0"}]}}}
+    assert response.json()["data"] == {"books": {"nodes": [{"title": "Book 0"}]}}
 
 
 @pytest.mark.parametrize(

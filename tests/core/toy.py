@@ -417,7 +417,8 @@ class Toy:
     async def ask(
         self, query: str, *, scopes: str | None = "write", operation: str | None = None, **variables: Any
     ) -> dict[str, Any]:
+        """Data and errors alone: what they cost is told apart."""
         body = {"query": query, "variables": variables, "operationName": operation}
         async with self.client(scopes) as client:
             answer: dict[str, Any] = (await client.post("/graphql", json=body)).json()
-        return answer
+        return {name: part for name, part in answer.items() if name != "extensions"}
