@@ -10,8 +10,9 @@ import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import orjson
 from starlette.applications import Starlette
@@ -30,11 +31,13 @@ from auth.keys import Environment
 from auth.sessions import SigningKeys
 from auth.signin import SignIn
 from auth.throttle import Throttle
-from billing import dunning, outbox, queue, run
+from billing import dunning, outbox, queue, run, usage_sync
+from billing.cloudwatch import CloudWatch
 from billing.outbox import Send
 from billing.periods import Month
 from billing.ses import Ses
 from billing.sqs import Sqs
+from billing.usage_sync import Read
 from db import readiness
 from db.connection import Connections, Role
 from db.errors import LandlordError
@@ -81,7 +84,7 @@ class Settings:
     key_environment: Environment = "live"
     connections: int = 1
     pooled: bool = False
-    work_here: bool = False  # bill, remind and send mail in this process, in the background
+    work_here: bool = False  # read usage, bill, remind and send mail in this process, in the background
     mail: bool = False  # by SES; without it mail waits in the outbox
     access_table: str | None = None  # in DynamoDB, what all processes know together; without it each for itself
     pepper: bytes = field(default=b"", repr=False)  # of the keys remembered there
@@ -177,7 +180,12 @@ def create_app(
         most=settings.connections,
         pooled=settings.pooled,
     )
-    worker = Worker(connections, clock, send=Ses(settings.aws_endpoint).send if settings.mail else None)
+    worker = Worker(
+        connections,
+        clock,
+        read=CloudWatch(settings.aws_endpoint).read,
+        send=Ses(settings.aws_endpoint).send if settings.mail else None,
+    )
     operations = _operations(settings, connections, wake_here=worker.wake)
     sign_in = operations.sign_in
     ledger = DynamoLedger(Table(settings.buckets_table, settings.aws_endpoint)) if settings.buckets_table else None
@@ -224,36 +232,47 @@ def create_app(
     )
 
 
-async def begin_month(settings: Settings, month: Month, *, clock: Clock = utc_now) -> None:
-    """What is started once `month` is over: in this order, each once, however often it is called.
+async def begin_month(settings: Settings, month: Month, *, today: date, clock: Clock = utc_now) -> bool:
+    """What is started once `month` is over: its use is read, each day anew, and when that is finished it is billed, once.
 
-    Done through the API, as the operator of `schedule_key`. Raises NotBegun.
+    Whether it is billed by now: call it again and again until it is. Done through the API, as the operator of
+    `schedule_key`. Raises NotBegun, also where the reading broke: then the next day tries again, or a person.
     """
     connections = Connections(
         {Role.TENANT: settings.tenant_url, Role.OPERATOR: settings.operator_url, Role.WORKER: settings.worker_url},
         pooled=settings.pooled,
     )
     engine = Engine(schema, _operations(settings, connections, wake_here=lambda: None), LIMITS)
+
+    async def done(mutation: str, key: str) -> Any:
+        """The object that the mutation made, or made the first time. Raises NotBegun."""
+        origin = Origin(request_id=f"schedule-{month}", now=clock(), authorization=f"Bearer {settings.schedule_key}")
+        answer = await engine.answer(Question(mutation, variables={"month": str(month), "key": key}), origin)
+        payloads = list((answer.data or {}).values())
+        refused = [*answer.codes, *(error["code"] for payload in payloads for error in payload["errors"])]
+        if refused:
+            raise NotBegun(month, refused)
+        return payloads[0]["started"]
+
     try:
-        for mutation in (_RUN_BILLING,):
-            origin = Origin(
-                request_id=f"schedule-{month}", now=clock(), authorization=f"Bearer {settings.schedule_key}"
-            )
-            question = Question(mutation, variables={"month": str(month), "key": f"schedule {month}"})
-            answer = await engine.answer(question, origin)
-            refused = [
-                *answer.codes,
-                *(error["code"] for done in (answer.data or {}).values() for error in done["errors"]),
-            ]
-            if refused:
-                raise NotBegun(month, refused)
+        reading = await done(_SYNC_USAGE, f"schedule {month}, on {today}")
+        if reading["status"] == "FAILED":
+            raise NotBegun(month, ["USAGE_SYNC_FAILED"])
+        if reading["finishedAt"] is not None:
+            await done(_RUN_BILLING, f"schedule {month}")
+        return reading["finishedAt"] is not None
     finally:
         await connections.close()
 
 
+_SYNC_USAGE = """
+    mutation ScheduledSync($month: Month!, $key: String!) {
+        syncUsage(input: { month: $month, idempotencyKey: $key }) { started: usageSync { status finishedAt } errors { code } }
+    }
+"""
 _RUN_BILLING = """
     mutation ScheduledBilling($month: Month!, $key: String!) {
-        runBilling(input: { month: $month, issue: true, idempotencyKey: $key }) { errors { code } }
+        runBilling(input: { month: $month, issue: true, idempotencyKey: $key }) { started: billingRun { id } errors { code } }
     }
 """
 
@@ -301,14 +320,16 @@ def _wake_by(settings: Settings) -> Callable[[], None]:
 
 
 class Worker:
-    """Bills, reminds and sends mail in the background of one process; where nobody does, a wake is no more than a wish.
+    """Reads usage, bills, reminds and sends mail in the background of one process; where nobody does, a wake is no more
+    than a wish.
 
     Without `send` mail waits.
     """
 
-    def __init__(self, connections: Connections, clock: Clock, *, send: Send | None) -> None:
+    def __init__(self, connections: Connections, clock: Clock, *, read: Read, send: Send | None) -> None:
         self._connections = connections
         self._clock = clock
+        self._read = read
         self._send = send
         self._woken = asyncio.Event()
 
@@ -331,11 +352,14 @@ class Worker:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), timeout=_NAP)
             self._woken.clear()
-            for job in (self._bill, self._remind, self._deliver):
+            for job in (self._sync, self._bill, self._remind, self._deliver):
                 try:
                     await job()
                 except Exception:
                     _log.exception("%s stopped, and is tried again in a while", job.__name__)
+
+    async def _sync(self) -> None:
+        await usage_sync.work(self._connections, read=self._read, clock=self._clock)
 
     async def _bill(self) -> None:
         await run.work(self._connections, clock=self._clock)

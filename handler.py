@@ -15,6 +15,7 @@ from mangum import Mangum
 
 from app import Settings, begin_month, billing_queue, create_app, utc_now
 from billing import dunning, outbox, queue
+from billing.cloudwatch import CloudWatch
 from billing.periods import Month
 from billing.ses import Ses
 from db.connection import Connections, Role
@@ -40,11 +41,11 @@ def billing_worker(event: dict[str, Any], context: object) -> dict[str, list[dic
 
 
 async def _bill(connections: Connections, records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, str]]]:
-    send = billing_queue(_settings).send
+    send, read = billing_queue(_settings).send, CloudWatch(_settings.aws_endpoint).read
     failed: list[dict[str, str]] = []
     for record in records:
         try:
-            await queue.take(connections, record["body"], send=send, clock=utc_now)
+            await queue.take(connections, record["body"], send=send, read=read, clock=utc_now)
         except Exception:
             _log.exception("message %s of the billing queue is to come again", record["messageId"])
             failed.append({"itemIdentifier": record["messageId"]})
@@ -60,7 +61,7 @@ def outbox_worker(event: dict[str, Any], context: object) -> dict[str, str]:
 def scheduled(event: dict[str, Any], context: object) -> dict[str, str]:
     """The job that a schedule's `event` names, as of the event's `time`. Raises KeyError for one that is none.
 
-    `month` on the 1st; `reminders` once a day; `runs` every few minutes.
+    `month` again and again on the first days of one; `reminders` once a day; `runs` every few minutes.
     """
     now = datetime.fromisoformat(event["time"])
     job = _JOBS[event["job"]]
@@ -69,12 +70,15 @@ def scheduled(event: dict[str, Any], context: object) -> dict[str, str]:
 
 
 async def _begin_month(connections: Connections, now: datetime) -> None:
-    await begin_month(_settings, Month.of(now.date()).previous())
+    month = Month.of(now.date()).previous()
+    if not await begin_month(_settings, month, today=now.date()):
+        _log.info("%s is not billed yet: its use is still being read", month)
 
 
 async def _share_out_runs(connections: Connections, now: datetime) -> None:
     """What nobody was told of, or was put aside, is told again."""
-    await queue.share_out(connections, send=billing_queue(_settings).send, clock=utc_now)
+    read = CloudWatch(_settings.aws_endpoint).read
+    await queue.share_out(connections, send=billing_queue(_settings).send, read=read, clock=utc_now)
 
 
 async def _remind(connections: Connections, now: datetime) -> None:

@@ -19,10 +19,11 @@ from billing.periods import Month, TierPeriod, history
 from db import customers, invoices
 from db.customers import CustomerRow, CustomerStatus, Profile
 from db.enums import TaxStatus, Tier
-from db.errors import IllegalState, Invalid
+from db.errors import IllegalState, Invalid, NotFound
 from db.session import Session
 
 LONGEST_REASON = 500
+MOST_NAMED = 1000
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+")
 _AWS_ORG = re.compile(r"o-[a-z0-9]{10,32}")
@@ -49,6 +50,24 @@ def tier_on(customer: CustomerRow, day: date) -> Tier:
     starts = _starts(customer)
     begun = [tier for start, tier in starts if start <= day]
     return begun[-1] if begun else starts[0][1]
+
+
+async def named(session: Session, customer_ids: Sequence[UUID] | None, *, left_out: str) -> list[UUID] | None:
+    """The customers that work in the background is asked for, each once and in order; None, which is everyone, stays.
+
+    `left_out` says what leaving the list out is for. Raises Invalid for none or too many, NotFound for an unknown one.
+    """
+    if customer_ids is None:
+        return None
+    field = ("input", "customerIds")
+    each = sorted(set(customer_ids))
+    if not each:
+        raise Invalid(f"Name a customer, or leave the list out {left_out}.", field=field)
+    if len(each) > MOST_NAMED:
+        raise Invalid(f"At most {MOST_NAMED} customers can be named.", field=field)
+    if unknown := await customers.unknown(session, each):
+        raise NotFound("customer", unknown[0], field=field)
+    return each
 
 
 async def create(

@@ -17,20 +17,20 @@ from uuid import UUID
 import asyncpg
 import orjson
 
-from billing import inputs, invoicing, sanity
+from billing import customers, inputs, invoicing, sanity
 from billing.failures import BillingFailure, NotBillable, SanityBound
 from billing.inputs import Bill, Inputs
 from billing.money import ZERO
 from billing.periods import Month
-from db import billing_inputs, billing_runs, invoices
-from db.billing_runs import EVERYONE, Event, Outcome, Range, Result, RunRow
+from db import audit, billing_inputs, billing_runs, invoices
+from db.audit import Event
+from db.billing_runs import EVERYONE, Outcome, Range, Result, RunRow
 from db.connection import Connections, Role
-from db.errors import Invalid, NotFound, TimedOut, Unavailable
+from db.errors import Invalid, TimedOut, Unavailable
 from db.invoices import InvoiceRow, InvoiceStatus
 from db.session import Session
 from db.typeids import typeid
 
-MOST_NAMED = 1000
 BATCH = 500
 NOTHING_LEFT = "Nothing is left to bill in this month."
 
@@ -38,7 +38,7 @@ _log = logging.getLogger("landlord.billing")
 
 # What says nothing of a customer: the database is away, busy, or not to be written to. The batch is pending again, for
 # whoever comes next. A connection that dies under a statement shows as any of the first three.
-_NOT_NOW = (
+NOT_NOW = (
     Unavailable,
     TimedOut,
     asyncpg.PostgresConnectionError,
@@ -72,15 +72,7 @@ async def start(
     over = month.next().first
     if not dry_run and over > now.date():
         raise Invalid(f"{month} is not over: bill it from {over} on, or make a dry run.", field=("input", "month"))
-    named = None
-    if customer_ids is not None:
-        named = sorted(set(customer_ids))
-        if not named:
-            raise Invalid("Name a customer, or leave the list out to bill everyone.", field=("input", "customerIds"))
-        if len(named) > MOST_NAMED:
-            raise Invalid(f"At most {MOST_NAMED} customers can be named.", field=("input", "customerIds"))
-        if unknown := await billing_runs.unknown(session, named):
-            raise NotFound("customer", unknown[0], field=("input", "customerIds"))
+    named = await customers.named(session, customer_ids, left_out="to bill everyone")
     return await billing_runs.start(
         session,
         month=month.first,
@@ -125,7 +117,7 @@ async def work(connections: Connections, *, clock: Callable[[], datetime], batch
     for run in runs:
         try:
             await _work_off(connections, run, EVERYONE, clock, batch, lanes)
-        except _NOT_NOW as error:
+        except NOT_NOW as error:
             stopped.append(error)
     if stopped:
         raise stopped[0]
@@ -174,7 +166,7 @@ async def _next_batch(
     except asyncpg.DeadlockDetectedError:
         # somebody who holds one of these customers waited for another of them: they went first
         return True
-    except _NOT_NOW:
+    except NOT_NOW:
         raise
     except Exception:
         if not claimed:
@@ -197,7 +189,7 @@ async def _bill_apart(
             async with connections.transaction(Role.WORKER) as session:
                 if claimed := await billing_runs.claim(session, run.id, most=len(half), among=half):
                     await _bill(session, run, claimed, clock)
-        except _NOT_NOW:
+        except NOT_NOW:
             raise
         except Exception:
             _log.exception("billing run %s: of %s customers, from %s on, one failed", run.id, len(half), half[0])
@@ -292,7 +284,7 @@ async def _store(session: Session, run: RunRow, month: Month, batch: _Batch) -> 
     events += [_event(run, "invoice.drafted", "create", bill, id) for id, bill in fresh if id not in leave]
     again = [(invoice.id, bill) for invoice, bill in changed]
     events += [_event(run, "invoice.recomputed", "update", bill, id) for id, bill in again if id not in leave]
-    await billing_runs.record(session, events)
+    await audit.record_work(session, events, actor="billing run", resource_type="Invoice")
 
 
 def _results(batch: _Batch, *, issue: bool) -> Iterator[Result]:

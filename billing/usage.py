@@ -85,17 +85,27 @@ async def record(
             f"The newest revision of {month} is {revision}, not {expected_revision}: look at it, then record again.",
             field=("input", "expectedRevision"),
         )
-    if newest is not None and usage_of(newest) == numbers:
+    row = revised(newest, customer_id, month, numbers, now=now)
+    if row is None:
+        assert newest is not None  # which has these numbers
         return newest
-    row = UsageRow(
+    await usage.insert(session, [row], source=source)
+    return row
+
+
+def revised(
+    newest: UsageRow | None, customer_id: UUID, month: Month, numbers: Usage, *, now: datetime
+) -> UsageRow | None:
+    """The revision after the newest one, which is None while there is none; None where the numbers are the same."""
+    if newest is not None and usage_of(newest) == numbers:
+        return None
+    return UsageRow(
         customer_id=customer_id,
         month=month.first,
-        revision=revision + 1,
+        revision=1 if newest is None else newest.revision + 1,
         recorded_at=now,
         **{field.name: getattr(numbers, field.name) for field in fields(Usage)},
     )
-    await usage.insert(session, [row], source=source)
-    return row
 
 
 def _service(customer: CustomerRow) -> str:

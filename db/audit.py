@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -29,6 +29,16 @@ class AuditStatus(StrEnum):
     SUCCESS = "success"
     FAILURE = "failure"
     DENIED = "denied"
+
+
+class Event(NamedTuple):
+    """One of many events that a worker leaves at once. `metadata` is JSON text."""
+
+    customer_id: UUID
+    event_type: str
+    action: str
+    resource_id: str | None
+    metadata: str
 
 
 class NotWritten(Exception):
@@ -205,6 +215,29 @@ async def record(session: Session, event: Mapping[str, Any]) -> UUID:
     if written is None:
         raise NotWritten()
     return written
+
+
+async def record_work(session: Session, events: Sequence[Event], *, actor: str, resource_type: str) -> None:
+    """Add the events of what a worker did, all about resources of one type. Raises NotWritten."""
+    if not events:
+        return
+    written = await session.values(
+        """
+        insert into audit_events (
+            customer_id, event_type, action, resource_type, resource_id, metadata, actor, actor_kind, status
+        )
+        select event.customer_id, event.event_type, event.action, $2, event.resource_id, event.metadata::jsonb,
+               $1, 'system', 'success'
+          from unnest($3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[])
+               as event (customer_id, event_type, action, resource_id, metadata)
+        returning id
+        """,
+        actor,
+        resource_type,
+        *zip(*events, strict=True),
+    )
+    if len(written) != len(events):
+        raise NotWritten()
 
 
 async def record_refusal(session: Session, token: str, event: Mapping[str, Any]) -> None:

@@ -11,7 +11,6 @@ from operator import attrgetter
 from typing import Any, Final, NamedTuple, TypeAlias
 from uuid import UUID
 
-from db.audit import NotWritten
 from db.page import COUNT_LIMIT, Edge, Page
 from db.session import Session, columns, numerics
 
@@ -79,16 +78,6 @@ class Result(NamedTuple):
     amount: Decimal | None = None
     code: str | None = None
     reason: str | None = None
-
-
-class Event(NamedTuple):
-    """One audit event of a run. `metadata` is JSON text."""
-
-    customer_id: UUID
-    event_type: str
-    action: str
-    resource_id: str
-    metadata: str
 
 
 _RUN = columns(RunRow)
@@ -180,18 +169,6 @@ async def failure_counts_by_runs(session: Session, run_ids: Sequence[UUID]) -> l
 FAILURES_OF_RUN = Edge(ask=failure_pages_by_runs, count=failure_counts_by_runs, parent=attrgetter("run_id"))
 
 # ---------------------------------------------------------------- starting, as an operator
-
-
-async def unknown(session: Session, customer_ids: Sequence[UUID]) -> list[UUID]:
-    """Those of these ids that are no customer's."""
-    return await session.values(
-        """
-        select asked.id
-          from unnest($1::uuid[]) as asked (id)
-         where not exists (select from customers c where c.id = asked.id)
-        """,
-        customer_ids,
-    )
 
 
 async def start(
@@ -372,27 +349,6 @@ async def finish(session: Session, run_id: UUID, *, at: datetime) -> bool:
         at,
     )
     return finished > 0
-
-
-async def record(session: Session, events: Sequence[Event]) -> None:
-    """Write the audit events of what a run did. Raises NotWritten."""
-    if not events:
-        return
-    written = await session.values(
-        """
-        insert into audit_events (
-            customer_id, event_type, action, resource_type, resource_id, metadata, actor, actor_kind, status
-        )
-        select event.customer_id, event.event_type, event.action, 'Invoice', event.resource_id, event.metadata::jsonb,
-               'billing run', 'system', 'success'
-          from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])
-               as event (customer_id, event_type, action, resource_id, metadata)
-        returning id
-        """,
-        *zip(*events, strict=True),
-    )
-    if len(written) != len(events):
-        raise NotWritten()
 
 
 def _pair(first: Any, second: Any) -> tuple[Any, Any]:

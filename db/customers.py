@@ -56,6 +56,15 @@ class CustomerRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceRow:
+    """From `active_from` (inclusive) to `closed_on` (exclusive)."""
+
+    id: UUID
+    active_from: date
+    closed_on: date | None
+
+
+@dataclass(frozen=True, slots=True)
 class Profile:
     """What of a customer is simply set: by its making, and by an update. `tags` and `custom_config` are JSON texts."""
 
@@ -98,6 +107,18 @@ _AFTER_ALL = UUID(int=2**128 - 1)
 async def by_ids(session: Session, ids: Sequence[UUID]) -> list[CustomerRow]:
     """Those of these customers that there are for this session."""
     return await session.all(CustomerRow, f"select {_CUSTOMER} from customers where id = any($1)", ids)
+
+
+async def unknown(session: Session, ids: Sequence[UUID]) -> list[UUID]:
+    """Those of these ids that are no customer's."""
+    return await session.values(
+        """
+        select asked.id
+          from unnest($1::uuid[]) as asked (id)
+         where not exists (select from customers c where c.id = asked.id)
+        """,
+        ids,
+    )
 
 
 async def get(session: Session, id: UUID) -> CustomerRow:
@@ -166,6 +187,15 @@ async def lock(session: Session, id: UUID) -> CustomerRow:
         raise NotFound("customer", id)
     # read anew: the locking statement's own sub-selects would be as old as its start
     return await get(session, id)
+
+
+async def lock_service(session: Session, ids: Sequence[UUID]) -> list[ServiceRow]:
+    """The days of these customers' service, which stand until this transaction ends; locked in the order of their ids."""
+    return await session.all(
+        ServiceRow,
+        f"select {columns(ServiceRow)} from customers where id = any($1) order by id for no key update",
+        ids,
+    )
 
 
 async def last_billed_month(session: Session, id: UUID) -> date | None:

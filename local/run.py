@@ -57,6 +57,7 @@ def run(*, home: Path, port: str) -> None:
             for table in (_ACCESS_TABLE, _BUCKETS_TABLE):
                 aws.make_table(table)
             settings = asyncio.run(_prepare(cluster, kept, now=utc_now()))
+            asyncio.run(demo.publish(database.admin_url(cluster.superuser_url), now=utc_now()))
             write_private(home / "admin-url", database.admin_url(cluster.superuser_url) + "\n")
             server = uvicorn.Server(uvicorn.Config(create_app(settings), lifespan="on", log_level="warning"))
             print(_what_is_where(home, listener, emulator, seconds=time.perf_counter() - began), flush=True)

@@ -21,6 +21,7 @@ from db import (
     payments,
     rate_cards,
     tickets,
+    usage_syncs,
     webhooks,
 )
 from db.errors import Invalid
@@ -37,6 +38,7 @@ from schema.node import Node
 from schema.notifications import Notification
 from schema.rate_cards import RateCard
 from schema.tickets import Ticket, TicketComment
+from schema.usage_syncs import UsageSync
 from schema.webhooks import WebhookEndpoint
 
 
@@ -57,6 +59,7 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     "pay": _Kind(Scope.INVOICES_READ, payments.by_ids, lambda row, _: Payment.of(row)),
     "crn": _Kind(Scope.INVOICES_READ, credit_notes.by_ids, lambda row, _: CreditNote.of(row)),
     "run": _Kind(Scope.BILLING_READ, billing_runs.by_ids, lambda row, _: BillingRun.of(row)),
+    "syn": _Kind(Scope.USAGE_WRITE, usage_syncs.by_ids, lambda row, _: UsageSync.of(row)),
     "rcd": _Kind(None, rate_cards.by_ids, lambda row, _: RateCard.of(row)),
     "tkt": _Kind(Scope.TICKETS_READ, tickets.by_ids, lambda row, _: Ticket.of(row)),
     "tkc": _Kind(Scope.TICKETS_READ, tickets.comments_by_ids, lambda row, _: TicketComment.of(row)),

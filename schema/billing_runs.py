@@ -11,10 +11,10 @@ import strawberry
 from auth.scopes import Scope
 from billing.periods import Month
 from db import billing_runs, customers
-from db.billing_runs import BillingFailureCode, FailureRow, RunRow, RunStatus
+from db.billing_runs import BillingFailureCode, FailureRow, RunRow
 from schema.access import Reads
 from schema.context import Info
-from schema.enums import shown
+from schema.enums import RunStatus, shown
 from schema.errors import UserError
 from schema.ids import typeid
 from schema.node import Node
@@ -24,16 +24,6 @@ from schema.scalars import Money
 if TYPE_CHECKING:
     from schema.customers import Customer
 
-shown(
-    RunStatus,
-    "Of work that goes on in the background. Finished when `finishedAt` is set.",
-    QUEUED="Nobody has begun with it yet.",
-    RUNNING="It goes on; its counts grow.",
-    COMPLETED="Finished.",
-    COMPLETED_WITH_FAILURES="Finished, and some customers could not be done: each is named; run it again to take only"
-    " those.",
-    FAILED="The run itself broke; what it had done stands. Run it again.",
-)
 shown(
     BillingFailureCode,
     "Why a customer could not be billed.",

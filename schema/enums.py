@@ -8,9 +8,10 @@ from typing import TypeVar
 import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
 
+from db.billing_runs import RunStatus
 from db.enums import Metric, TaxStatus, Tier
 
-__all__ = ["Metric", "TaxStatus", "Tier", "shown"]
+__all__ = ["Metric", "RunStatus", "TaxStatus", "Tier", "shown"]
 
 Words = TypeVar("Words", bound=type[Enum])
 
@@ -36,4 +37,14 @@ shown(
     TaxStatus,
     "Whether tax is added to a customer's invoices.",
     REVERSE_CHARGE="The customer accounts for the tax itself; the invoice says so.",
+)
+shown(
+    RunStatus,
+    "Of work that goes on in the background. Finished when `finishedAt` is set.",
+    QUEUED="Nobody has begun with it yet.",
+    RUNNING="It goes on; its counts grow.",
+    COMPLETED="Finished.",
+    COMPLETED_WITH_FAILURES="Finished, and some customers could not be done: each is named; run it again to take only"
+    " those.",
+    FAILED="The run itself broke; what it had done stands. Run it again.",
 )

@@ -15,6 +15,7 @@ from resolvers.rate_cards import RateCardMutations, RateCardQueries
 from resolvers.sessions import SessionMutations
 from resolvers.tickets import TicketMutations, TicketQueries
 from resolvers.usage import UsageMutations, UsageQueries
+from resolvers.usage_syncs import UsageSyncMutations, UsageSyncQueries
 
 
 @strawberry.type(description="What can be read. A tenant sees its own customer alone; an operator every one.")
@@ -22,6 +23,7 @@ class Query(
     CustomerQueries,
     NodeQueries,
     UsageQueries,
+    UsageSyncQueries,
     InvoiceQueries,
     BillingRunQueries,
     TicketQueries,
@@ -40,6 +42,7 @@ class Mutation(
     ApiKeyMutations,
     CustomerMutations,
     UsageMutations,
+    UsageSyncMutations,
     BillingRunMutations,
     InvoiceMutations,
     RateCardMutations,

@@ -59,6 +59,8 @@ begin
     return query
     select item.customer_id from landlord.billing_run_items item where item.claimed_in = pg_current_xact_id_if_assigned()
      union all
+    select item.customer_id from landlord.usage_sync_items item where item.claimed_in = pg_current_xact_id_if_assigned()
+     union all
     select message.customer_id from landlord.outbox message where message.claimed_in = pg_current_xact_id_if_assigned();
 end
 $$;
@@ -1377,6 +1379,43 @@ ALTER TABLE ONLY landlord.usage_metrics FORCE ROW LEVEL SECURITY;
 
 ALTER TABLE landlord.usage_metrics OWNER TO landlord_owner;
 
+CREATE TABLE landlord.usage_readings (
+    customer_id uuid NOT NULL,
+    month date NOT NULL,
+    revision integer NOT NULL,
+    sync_id uuid NOT NULL,
+    source jsonb NOT NULL,
+    daily jsonb NOT NULL,
+    read_at timestamp with time zone NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT usage_readings_daily_check CHECK ((jsonb_typeof(daily) = 'object'::text)),
+    CONSTRAINT usage_readings_source_check CHECK ((jsonb_typeof(source) = 'object'::text))
+);
+
+ALTER TABLE ONLY landlord.usage_readings FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE landlord.usage_readings OWNER TO landlord_owner;
+
+CREATE TABLE landlord.usage_sync_items (
+    customer_id uuid NOT NULL,
+    sync_id uuid NOT NULL,
+    outcome text DEFAULT 'pending'::text NOT NULL,
+    code text,
+    reason text,
+    claimed_until timestamp with time zone,
+    claimed_in xid8,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    finished_at timestamp with time zone,
+    CONSTRAINT usage_sync_items_check CHECK ((((outcome = 'failed'::text) = (code IS NOT NULL)) AND ((code IS NULL) = (reason IS NULL)))),
+    CONSTRAINT usage_sync_items_check1 CHECK (((outcome = 'pending'::text) = (finished_at IS NULL))),
+    CONSTRAINT usage_sync_items_code_check CHECK ((code = ANY (ARRAY['BAD_ANSWER'::text, 'NOT_BILLABLE'::text, 'INTERNAL'::text]))),
+    CONSTRAINT usage_sync_items_outcome_check CHECK ((outcome = ANY (ARRAY['pending'::text, 'updated'::text, 'unchanged'::text, 'missing'::text, 'failed'::text])))
+);
+
+ALTER TABLE ONLY landlord.usage_sync_items FORCE ROW LEVEL SECURITY;
+
+ALTER TABLE landlord.usage_sync_items OWNER TO landlord_owner;
+
 CREATE TABLE landlord.usage_syncs (
     id uuid DEFAULT app.new_id() NOT NULL,
     month date NOT NULL,
@@ -1386,10 +1425,19 @@ CREATE TABLE landlord.usage_syncs (
     customers_unchanged integer DEFAULT 0 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     finished_at timestamp with time zone,
+    customers_missing integer DEFAULT 0 NOT NULL,
+    customers_failed integer DEFAULT 0 NOT NULL,
+    started_by text,
+    started_at timestamp with time zone,
+    failed_reason text,
+    CONSTRAINT usage_syncs_count_each_once CHECK (((((customers_updated + customers_unchanged) + customers_missing) + customers_failed) <= customers_total)),
+    CONSTRAINT usage_syncs_counts_are_counts CHECK (((customers_missing >= 0) AND (customers_failed >= 0))),
     CONSTRAINT usage_syncs_customers_total_check CHECK ((customers_total >= 0)),
     CONSTRAINT usage_syncs_customers_unchanged_check CHECK ((customers_unchanged >= 0)),
     CONSTRAINT usage_syncs_customers_updated_check CHECK ((customers_updated >= 0)),
     CONSTRAINT usage_syncs_month_check CHECK ((EXTRACT(day FROM month) = (1)::numeric)),
+    CONSTRAINT usage_syncs_say_when_they_ended CHECK (((status = ANY (ARRAY['completed'::text, 'completed_with_failures'::text, 'failed'::text])) = (finished_at IS NOT NULL))),
+    CONSTRAINT usage_syncs_say_why_they_broke CHECK (((status = 'failed'::text) = (failed_reason IS NOT NULL))),
     CONSTRAINT usage_syncs_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'running'::text, 'completed'::text, 'completed_with_failures'::text, 'failed'::text])))
 );
 
@@ -1543,6 +1591,12 @@ ALTER TABLE ONLY landlord.tier_history
 ALTER TABLE ONLY landlord.usage_metrics
     ADD CONSTRAINT usage_metrics_pkey PRIMARY KEY (customer_id, month, revision);
 
+ALTER TABLE ONLY landlord.usage_readings
+    ADD CONSTRAINT usage_readings_pkey PRIMARY KEY (customer_id, month, revision);
+
+ALTER TABLE ONLY landlord.usage_sync_items
+    ADD CONSTRAINT usage_sync_items_pkey PRIMARY KEY (customer_id, sync_id);
+
 ALTER TABLE ONLY landlord.usage_syncs
     ADD CONSTRAINT usage_syncs_pkey PRIMARY KEY (id);
 
@@ -1610,6 +1664,16 @@ CREATE INDEX support_tickets_newest_of_all ON landlord.support_tickets USING btr
 CREATE INDEX ticket_comments_newest ON landlord.ticket_comments USING btree (customer_id, ticket_id, id DESC);
 
 CREATE INDEX usage_metrics_month ON landlord.usage_metrics USING btree (month, customer_id, revision DESC);
+
+CREATE INDEX usage_sync_items_claimed ON landlord.usage_sync_items USING btree (claimed_in) WHERE (claimed_in IS NOT NULL);
+
+CREATE INDEX usage_sync_items_failed ON landlord.usage_sync_items USING btree (sync_id, customer_id) WHERE (outcome = 'failed'::text);
+
+CREATE INDEX usage_sync_items_missing ON landlord.usage_sync_items USING btree (sync_id, customer_id) WHERE (outcome = 'missing'::text);
+
+CREATE INDEX usage_sync_items_pending ON landlord.usage_sync_items USING btree (sync_id, customer_id) WHERE (outcome = 'pending'::text);
+
+CREATE INDEX usage_syncs_open ON landlord.usage_syncs USING btree (id) WHERE (finished_at IS NULL);
 
 ALTER INDEX landlord.audit_events_newest ATTACH PARTITION landlord.audit_events_default_customer_id_id_idx;
 
@@ -1719,6 +1783,10 @@ CREATE TRIGGER usage_metrics_never_change BEFORE DELETE OR UPDATE ON landlord.us
 
 ALTER TABLE landlord.usage_metrics ENABLE ALWAYS TRIGGER usage_metrics_never_change;
 
+CREATE TRIGGER usage_readings_never_change BEFORE DELETE OR UPDATE ON landlord.usage_readings FOR EACH ROW EXECUTE FUNCTION landlord.never_changes();
+
+ALTER TABLE landlord.usage_readings ENABLE ALWAYS TRIGGER usage_readings_never_change;
+
 CREATE TRIGGER volume_discounts_never_change BEFORE DELETE OR UPDATE ON landlord.volume_discounts FOR EACH ROW EXECUTE FUNCTION landlord.never_changes();
 
 ALTER TABLE landlord.volume_discounts ENABLE ALWAYS TRIGGER volume_discounts_never_change;
@@ -1797,6 +1865,18 @@ ALTER TABLE ONLY landlord.tier_history
 
 ALTER TABLE ONLY landlord.usage_metrics
     ADD CONSTRAINT usage_metrics_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES landlord.customers(id);
+
+ALTER TABLE ONLY landlord.usage_readings
+    ADD CONSTRAINT usage_readings_customer_id_month_revision_fkey FOREIGN KEY (customer_id, month, revision) REFERENCES landlord.usage_metrics(customer_id, month, revision);
+
+ALTER TABLE ONLY landlord.usage_readings
+    ADD CONSTRAINT usage_readings_sync_id_fkey FOREIGN KEY (sync_id) REFERENCES landlord.usage_syncs(id);
+
+ALTER TABLE ONLY landlord.usage_sync_items
+    ADD CONSTRAINT usage_sync_items_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES landlord.customers(id);
+
+ALTER TABLE ONLY landlord.usage_sync_items
+    ADD CONSTRAINT usage_sync_items_sync_id_fkey FOREIGN KEY (sync_id) REFERENCES landlord.usage_syncs(id);
 
 ALTER TABLE ONLY landlord.volume_discounts
     ADD CONSTRAINT volume_discounts_rate_card_id_fkey FOREIGN KEY (rate_card_id) REFERENCES landlord.rate_cards(id);
@@ -2019,6 +2099,20 @@ CREATE POLICY usage_metrics_of_operator ON landlord.usage_metrics TO landlord_op
 CREATE POLICY usage_metrics_of_tenant ON landlord.usage_metrics TO landlord_tenant USING ((customer_id = ( SELECT app.tenant() AS tenant)));
 
 CREATE POLICY usage_metrics_of_worker ON landlord.usage_metrics TO landlord_worker USING ((customer_id IN ( SELECT app.claimed() AS claimed)));
+
+ALTER TABLE landlord.usage_readings ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY usage_readings_of_operator ON landlord.usage_readings TO landlord_operator USING (( SELECT app.operator() AS operator));
+
+CREATE POLICY usage_readings_of_worker ON landlord.usage_readings TO landlord_worker USING ((customer_id IN ( SELECT app.claimed() AS claimed)));
+
+ALTER TABLE landlord.usage_sync_items ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY usage_sync_items_of_guard ON landlord.usage_sync_items FOR SELECT TO landlord_guard USING (true);
+
+CREATE POLICY usage_sync_items_of_operator ON landlord.usage_sync_items TO landlord_operator USING (( SELECT app.operator() AS operator));
+
+CREATE POLICY usage_sync_items_of_worker ON landlord.usage_sync_items TO landlord_worker USING (true);
 
 ALTER TABLE landlord.usage_syncs ENABLE ROW LEVEL SECURITY;
 
@@ -2349,6 +2443,8 @@ GRANT UPDATE(epoch) ON TABLE landlord.customers TO landlord_tenant;
 
 GRANT SELECT(created_at) ON TABLE landlord.customers TO landlord_analytics;
 
+GRANT UPDATE(updated_at) ON TABLE landlord.customers TO landlord_worker;
+
 GRANT SELECT ON TABLE landlord.ended_sessions TO landlord_tenant;
 GRANT SELECT ON TABLE landlord.ended_sessions TO landlord_operator;
 GRANT SELECT ON TABLE landlord.ended_sessions TO landlord_guard;
@@ -2534,9 +2630,30 @@ GRANT SELECT ON TABLE landlord.tier_history TO landlord_analytics;
 GRANT SELECT,INSERT,DELETE ON TABLE landlord.tier_history TO landlord_operator;
 
 GRANT SELECT ON TABLE landlord.usage_metrics TO landlord_tenant;
-GRANT SELECT ON TABLE landlord.usage_metrics TO landlord_worker;
+GRANT SELECT,INSERT ON TABLE landlord.usage_metrics TO landlord_worker;
 GRANT SELECT ON TABLE landlord.usage_metrics TO landlord_analytics;
 GRANT SELECT,INSERT ON TABLE landlord.usage_metrics TO landlord_operator;
+
+GRANT SELECT ON TABLE landlord.usage_readings TO landlord_operator;
+GRANT INSERT ON TABLE landlord.usage_readings TO landlord_worker;
+
+GRANT SELECT,INSERT ON TABLE landlord.usage_sync_items TO landlord_operator;
+GRANT SELECT ON TABLE landlord.usage_sync_items TO landlord_worker;
+
+GRANT SELECT(customer_id) ON TABLE landlord.usage_sync_items TO landlord_guard;
+
+GRANT UPDATE(outcome) ON TABLE landlord.usage_sync_items TO landlord_worker;
+
+GRANT UPDATE(code) ON TABLE landlord.usage_sync_items TO landlord_worker;
+
+GRANT UPDATE(reason) ON TABLE landlord.usage_sync_items TO landlord_worker;
+
+GRANT UPDATE(claimed_until) ON TABLE landlord.usage_sync_items TO landlord_worker;
+
+GRANT UPDATE(claimed_in) ON TABLE landlord.usage_sync_items TO landlord_worker;
+GRANT SELECT(claimed_in) ON TABLE landlord.usage_sync_items TO landlord_guard;
+
+GRANT UPDATE(finished_at) ON TABLE landlord.usage_sync_items TO landlord_worker;
 
 GRANT SELECT,INSERT ON TABLE landlord.usage_syncs TO landlord_operator;
 GRANT SELECT,UPDATE ON TABLE landlord.usage_syncs TO landlord_worker;

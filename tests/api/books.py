@@ -41,6 +41,7 @@ GOOD: dict[str, dict[str, Any]] = {
     "closeCustomer": {"id": "<customer>", "reason": "leaves"},
     "addRateCard": {"document": "<price list>"},
     "recordUsage": {"customerId": "<customer>", "month": "<this month>", "usage": {"accountCount": 1}},
+    "syncUsage": {"month": "<this month>", "customerIds": ["<customer>"]},
     "runBilling": {"month": "<last month>", "customerIds": ["<customer>"]},
     "issueInvoice": {"id": "<draft>"},
     "recordPayment": {"invoiceId": "<issued>", "amount": "1.00", "method": "wire", "idempotencyKey": "payment"},
@@ -91,6 +92,8 @@ class Books:
             for name, caller in (("ticket", acme), ("another ticket", acme), ("foreign ticket", globex))
         }
         run = (await house.api("{ billingRuns(first: 1) { nodes { id } } }"))["billingRuns"]["nodes"][0]["id"]
+        reading = {"month": str(SEPTEMBER), "customerIds": [acme.id]}
+        sync = (await house.api(document("syncUsage", "id"), input=reading))["syncUsage"]["usageSync"]["id"]
         lists = await acme.api(_CURSORS, ticket=tickets["ticket"])
         cursors = {
             **{f"{name} cursor": found for name, found in lists.items() if "pageInfo" in found},
@@ -112,6 +115,7 @@ class Books:
             "price list": starting(a_day()),
             "draft": typeid("inv", draft.id),
             "run": run,
+            "sync": sync,
             **tickets,
             **{name: found["pageInfo"]["endCursor"] for name, found in cursors.items()},
             "last month": str(month.previous()),

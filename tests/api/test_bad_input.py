@@ -98,6 +98,14 @@ REFUSED: list[tuple[str, dict[str, Any], str, str | None, str]] = [
      "The newest revision of <this month> is 0, not 7: look at it, then record again."),
     ("recordUsage", {"customerId": "<ticket>"}, "INVALID", "customerId", no_id("cus")),
     ("recordUsage", {"customerId": "<nobody>"}, "NOT_FOUND", None, NO_CUSTOMER),
+    ("syncUsage", {"month": "<next month>"}, "INVALID", "month", "<next month> has not begun yet."),
+    ("syncUsage", {"month": "9999-12"}, "INVALID", "month", "9999-12 has not begun yet."),
+    ("syncUsage", {"customerIds": []}, "INVALID", "customerIds",
+     "Name a customer, or leave the list out to read everyone's."),
+    ("syncUsage", {"customerIds": ["<customer>", "<nobody>"]}, "NOT_FOUND", "customerIds", NO_CUSTOMER),
+    ("syncUsage", {"customerIds": ["<customer>", "<ticket>"]}, "INVALID", "customerIds", no_id("cus")),
+    ("syncUsage", {"idempotencyKey": ""}, "INVALID", "idempotencyKey",
+     "An idempotency key has 1 to 255 printable characters."),
     *(("addRateCard", {"document": text}, "INVALID", "document", mistake.said(text))
       for mistake in MISTAKES.values() for text in [mistake.document()]),
     ("addRateCard", {"document": ""}, "INVALID", "document", "line 1: the text ends too early."),
@@ -252,6 +260,7 @@ ASKED: list[tuple[str, str, str | None, str]] = [
      "INVALID", "usage.logStorageGb", GIGABYTES),
     ('invoicePreview(month: "9999-12") { totalAmount }', "INVALID", None,
      "Months reach from 0001-01 to 9999-12: 10000-01 is not one of them."),
+    ('usageSync(id: "<sync>") { id }', "FORBIDDEN", None, "This key or session lacks the scope `usage:write`."),
     ('billingRun(id: "x") { id }', "FORBIDDEN", None, "This key or session lacks the scope `billing:read`."),
 ]  # fmt: skip
 

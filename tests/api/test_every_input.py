@@ -68,6 +68,7 @@ REACHED = {
     "Customer": '{{ customer(id: "<customer>") {{ {} }} }}',
     "Ticket": '{{ ticket(id: "<ticket>") {{ {} }} }}',
     "BillingRun": '{{ billingRun(id: "<run>") {{ {} }} }}',
+    "UsageSync": '{{ usageSync(id: "<sync>") {{ {} }} }}',
 }
 
 
@@ -163,7 +164,10 @@ def good(books: Books, asked: Asked) -> dict[str, Any]:
     """What it needs, and no more."""
     if asked.name in GOOD:
         return {"input": books.good(asked.name)}
-    known = {"id": {"ticket": "<ticket>", "billingRun": "<run>"}.get(asked.name, "<customer>"), "month": "2026-10"}
+    known = {
+        "id": {"ticket": "<ticket>", "billingRun": "<run>", "usageSync": "<sync>"}.get(asked.name, "<customer>"),
+        "month": "2026-10",
+    }
     return {
         name: books.fill(known[name])
         for name, argument in asked.arguments.items()

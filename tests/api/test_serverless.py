@@ -50,6 +50,19 @@ def test_every_setting_that_must_be_there_is_a_reference_to_a_secret() -> None:
     assert set(given) <= set(re.findall(r'"(LANDLORD_\w+)"', sources))
 
 
+def test_of_cloudwatch_it_may_read_metrics_and_nothing_else_is_allowed_everywhere() -> None:
+    assert re.findall(r"cloudwatch:\w+", DEPLOYED) == ["cloudwatch:GetMetricData"]
+    [everywhere] = re.findall(r"Action: (.+)\n +Resource: \"\*\"", DEPLOYED)
+    assert everywhere == "cloudwatch:GetMetricData"
+    assert 'get_paginator("get_metric_data")' in (ROOT / "billing" / "cloudwatch.py").read_text()
+
+
+def test_the_month_is_begun_again_and_again_until_it_is_billed() -> None:
+    """Its use is read first: one call a month would never bill."""
+    job = next(part for part in DEPLOYED.split("- schedule:") if '"job": "month"' in part)
+    assert "rate: cron(0/10 2-23 1-2 * ? *)\n" in job
+
+
 def test_it_names_no_account() -> None:
     texts = [DEPLOYED, *(path.read_text() for path in (ROOT / "infra").glob("*.yml"))]
     assert [found for text in texts for found in re.findall(r"\b[0-9]{12}\b|AKIA\w+", text)] == []

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -20,7 +21,8 @@ import pytest
 
 from app import NotBegun, Settings, begin_month, create_app, utc_now
 from auth import keys
-from billing import price_list, prices, queue
+from billing import price_list, prices, queue, usage_sync
+from billing.cloudwatch import CloudWatch, NotAllowed
 from billing.periods import Month
 from billing.sqs import Sqs
 from db import billing_runs, migrate
@@ -55,6 +57,11 @@ class Desk:
     def send(self) -> queue.Send:
         return Sqs(self.queue_url, self.emulator.url).send
 
+    @property
+    def read(self) -> usage_sync.Read:
+        """Nobody publishes anything here: everyone is missing, and billed by what was recorded."""
+        return CloudWatch(self.emulator.url).read
+
     def received(self) -> list[dict[str, Any]]:
         """Up to ten messages, for nobody else within a minute."""
         answer = self.sqs.receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10, VisibilityTimeout=60)
@@ -78,7 +85,17 @@ class Desk:
         return found
 
     async def take(self, body: str, *, size: int = queue.SHARE) -> None:
-        await queue.take(self.ledger.connections, body, send=self.send, clock=lambda: NOW, size=size)
+        await queue.take(self.ledger.connections, body, send=self.send, read=self.read, clock=lambda: NOW, size=size)
+
+    async def work_off(self) -> None:
+        """What is queued, and what comes of it."""
+        while bodies := self.bodies():
+            for body in bodies:
+                await self.take(body)
+
+    async def begins(self) -> bool:
+        """The schedule's event."""
+        return await begin_month(self.settings, LAST, today=NOW.date())
 
     async def runs(self) -> Sequence[billing_runs.RunRow]:
         async with self.ledger.house.session() as session:
@@ -101,7 +118,9 @@ async def desk(
     await prices.add(Session(admin), price_list.read(price_list.FIRST_PRICE_LIST), now=NOW)
     migrator = await asyncpg.connect(own["LANDLORD_MIGRATOR_URL"])
     minted = keys.mint("test")
-    await migrate.install_operator_key(migrator, "schedule", minted.prefix, minted.hash, ["billing:write"])
+    await migrate.install_operator_key(
+        migrator, "schedule", minted.prefix, minted.hash, ["usage:write", "billing:write"]
+    )
     await migrator.close()
     sqs = boto3.client("sqs")
     queue_url = sqs.create_queue(QueueName=name)["QueueUrl"]
@@ -132,7 +151,7 @@ async def begins_in_the_end(desk: Desk) -> None:
     """The schedule's event, which comes again while another of it is under way."""
     for _ in range(20):
         try:
-            await begin_month(desk.settings, LAST)
+            assert await desk.begins()
             return
         except NotBegun as refused:
             assert refused.codes == ["IDEMPOTENCY_IN_PROGRESS"]
@@ -160,6 +179,8 @@ async def test_two_clients_and_a_schedule_with_duplicated_and_shuffled_messages_
     everyone = await customers(desk, 60)
     another = await desk.ledger.house.landlord.key(None, ["billing:write"], "night shift")
     dice = random.Random(7)
+    assert not await desk.begins()
+    await desk.work_off()
     await asyncio.gather(started(desk), started(desk, another), begins_in_the_end(desk), begins_in_the_end(desk))
 
     async def works() -> None:
@@ -256,28 +277,64 @@ async def test_a_queue_that_cannot_be_reached_fails_no_run(desk: Desk) -> None:
         )
     assert answer.json()["data"]["runBilling"]["errors"] == []
     assert desk.bodies() == []
-    await queue.share_out(desk.ledger.connections, send=desk.send, clock=lambda: NOW)
+    await queue.share_out(desk.ledger.connections, send=desk.send, read=desk.read, clock=lambda: NOW)
     for body in desk.bodies():
         await desk.take(body)
     await is_billed_once(desk, everyone)
 
 
-async def test_a_month_begins_once_as_the_schedules_operator(desk: Desk) -> None:
-    await customers(desk, 2)
+async def test_a_month_is_read_first_and_then_billed_once_as_the_schedules_operator(desk: Desk) -> None:
+    everyone = await customers(desk, 2)
     for _ in range(2):
-        await begin_month(desk.settings, LAST)
+        assert not await desk.begins()
+    assert await desk.runs() == []
+    assert queue.WAKE in desk.bodies()
+    await desk.take(queue.WAKE, size=1)
+    shares = desk.bodies()
+    assert [sorted(json.loads(body)) for body in shares] == [["since", "sync", "until"]] * 2
+    await desk.take(shares[0])
+    assert not await desk.begins()
+    await desk.take(shares[1])
+    for _ in range(2):
+        assert await desk.begins()
     (run,) = await desk.runs()
     assert (run.month, run.issue, run.dry_run, run.customers_total) == (LAST.first, True, False, 2)
-    actors = "select actor from audit_events where event_type = 'billing_run.started' and status = 'success'"
-    assert await desk.ledger.admin.fetchval(f"select array_agg(distinct actor) from ({actors}) as found") == [
-        "schedule"
-    ]
-    assert queue.WAKE in desk.bodies()
+    await desk.work_off()
+    await is_billed_once(desk, everyone)
+    for again in (*shares, queue.WAKE):
+        await desk.take(again)
+    assert await desk.begins()
+    counted = "select array[customers_total, customers_missing] from usage_syncs"
+    assert await desk.ledger.admin.fetchval(counted) == [2, 2]
+    for event in ("usage_sync.started", "billing_run.started"):
+        actors = f"select actor from audit_events where event_type = '{event}' and status = 'success'"
+        assert [row["actor"] for row in await desk.ledger.admin.fetch(actors)] == ["schedule"]
     reader = await desk.ledger.house.landlord.key(None, ["billing:read"])
     with pytest.raises(NotBegun) as refused:
-        await begin_month(replace(desk.settings, schedule_key=reader.key), LAST)
+        await begin_month(replace(desk.settings, schedule_key=reader.key), LAST, today=NOW.date())
     assert refused.value.codes == ["FORBIDDEN"]
     assert len(await desk.runs()) == 1
+
+
+async def test_a_month_whose_reading_broke_is_not_billed_until_the_next_days_reading(desk: Desk) -> None:
+    everyone = await customers(desk, 1)
+
+    def refuses(*_: Any) -> Any:
+        raise NotAllowed("CloudWatch answers AccessDenied: no")
+
+    assert not await desk.begins()
+    await usage_sync.work(desk.ledger.connections, read=refuses, clock=lambda: NOW)
+    for _ in range(2):
+        with pytest.raises(NotBegun) as refused:
+            await desk.begins()
+        assert refused.value.codes == ["USAGE_SYNC_FAILED"]
+    assert await desk.runs() == []
+    tomorrow = NOW.date() + timedelta(days=1)
+    assert not await begin_month(desk.settings, LAST, today=tomorrow)
+    await desk.work_off()
+    assert await begin_month(desk.settings, LAST, today=tomorrow)
+    await desk.work_off()
+    await is_billed_once(desk, everyone)
 
 
 # ---------------------------------------------------------------- the Lambda entry points
@@ -307,9 +364,13 @@ def comes_again(*places: int) -> dict[str, Any]:
 
 async def test_the_worker_names_the_messages_that_are_to_come_again_and_does_the_others(desk: Desk) -> None:
     everyone = await customers(desk, 4)
-    assert await invoke(desk, "scheduled", {"job": "month", "time": f"{LAST.next().first}T03:00:00Z"}) == {
-        "status": "done"
-    }
+    month = {"job": "month", "time": NOW.isoformat()}
+    assert await invoke(desk, "scheduled", month) == {"status": "done"}
+    assert desk.bodies() == [queue.WAKE]
+    await desk.take(queue.WAKE)
+    assert await invoke(desk, "billing_worker", records(*desk.bodies())) == comes_again()
+    assert await desk.ledger.admin.fetchval("select customers_missing from usage_syncs") == 4
+    assert await desk.begins()
     assert desk.bodies() == [queue.WAKE]
     assert await invoke(desk, "scheduled", {"job": "runs", "time": NOW.isoformat()}) == {"status": "done"}
     (share,) = desk.bodies()

@@ -17,7 +17,7 @@ from billing import customers as customer_rules
 from billing import invoicing
 from billing.periods import Month
 from billing.rating import LineBand
-from db import billing_runs, invoices
+from db import audit, billing_runs, invoices
 from db.billing_runs import RunRow
 from db.connection import Role
 from db.enums import TaxStatus, Tier
@@ -464,7 +464,7 @@ STEPS = [
     (invoices, "add_lines"),
     (invoices, "issue"),
     (invoices, "announce"),
-    (billing_runs, "record"),
+    (audit, "record_work"),
     (billing_runs, "settle"),
     (billing_runs, "finish"),
 ]

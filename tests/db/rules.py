@@ -12,7 +12,7 @@ GRANTS = Path(__file__).with_name("grants.txt")
 TENANT_TABLES = {
     "billing_run_items", "credit_notes", "credit_uses", "customers", "invoice_counters", "invoice_lines", "invoices",
     "notifications", "outbox", "payments", "support_tickets", "ticket_comments", "tier_history", "usage_metrics",
-    "webhook_endpoints",
+    "usage_readings", "usage_sync_items", "webhook_endpoints",
 }  # fmt: skip
 # A null `customer_id` is the house itself, which no tenant's policy matches.
 MIXED_TABLES = {"api_keys", "audit_events", "ended_sessions", "idempotency_keys"}
@@ -25,7 +25,7 @@ HOUSE_TABLES = {
 # Unique across tenants, which is no oracle only because the server draws these values at random.
 DRAWN_BY_THE_SERVER = {"api_keys (prefix)", "customers (invoice_prefix)"}
 # A worker's own queues: which customers are due is what it asks them.
-QUEUES = {"billing_run_items", "billing_runs", "outbox", "usage_syncs"}
+QUEUES = {"billing_run_items", "billing_runs", "outbox", "usage_sync_items", "usage_syncs"}
 # What a function that looks further than its caller, or a report, may read of everyone; columns stand in the grants.
 SEES_ALL = {
     ("landlord_analytics", "customers"), ("landlord_analytics", "invoices"), ("landlord_analytics", "rate_card_prices"),
@@ -34,7 +34,7 @@ SEES_ALL = {
     ("landlord_auditor", "audit_events"), ("landlord_auditor", "audit_seals"),
     ("landlord_guard", "api_keys"), ("landlord_guard", "audit_events"), ("landlord_guard", "billing_run_items"),
     ("landlord_guard", "customers"), ("landlord_guard", "ended_sessions"), ("landlord_guard", "invoices"),
-    ("landlord_guard", "outbox"),
+    ("landlord_guard", "outbox"), ("landlord_guard", "usage_sync_items"),
 }  # fmt: skip
 # What the house says to all of its customers alike.
 PRICES = {"company_details", "rate_card_prices", "rate_cards", "tax_rates", "tier_features", "volume_discounts"}

@@ -40,6 +40,13 @@ _PLANT = """
         insert into webhook_endpoints (customer_id, url, secret) values ($1, 'https://wayne.example/hook', '\\x00')
     ), ended as (
         insert into ended_sessions (jti, customer_id, expires_at) values (gen_random_uuid(), $1, now() + interval '1 day')
+    ), sync as (
+        insert into usage_syncs (month, customers_total) values ('2026-10-01', 1) returning id
+    ), item as (
+        insert into usage_sync_items (customer_id, sync_id) select $1, id from sync
+    ), reading as (
+        insert into usage_readings (customer_id, month, revision, sync_id, source, daily, read_at)
+        select $1, '2026-10-01', 1, id, '{"dimension": "wayne"}', '{}', now() from sync
     ), sent as (
         insert into outbox (customer_id, kind, key, payload) values ($1, 'email', 'wayne', '{}')
     )

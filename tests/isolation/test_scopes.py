@@ -28,7 +28,7 @@ HOLDS = {
 }
 NODES = {
     "cus": "customers:read", "inv": "invoices:read", "pay": "invoices:read", "crn": "invoices:read", "run": "billing:read",
-    "rcd": None, "tkt": "tickets:read", "tkc": "tickets:read", "ntf": "notifications:read", "whe": "webhooks:read",
+    "syn": "usage:write", "rcd": None, "tkt": "tickets:read", "tkc": "tickets:read", "ntf": "notifications:read", "whe": "webhooks:read",
     "key": "keys:read", "evt": "audit:read",
 }  # fmt: skip
 NOBODY = "01m82w9zjnesn8fh7nejdpx27d"
@@ -107,8 +107,8 @@ async def test_a_scope_alone_opens_what_it_is_for_and_nothing_else(landlord: Lan
 MUTATIONS = {
     "createCustomer": "customers:write", "updateCustomer": "customers:write", "changeTier": "customers:write",
     "suspendCustomer": "customers:write", "reinstateCustomer": "customers:write", "closeCustomer": "customers:write",
-    "recordUsage": "usage:write", "runBilling": "billing:write", "issueInvoice": "billing:write",
-    "addRateCard": "billing:write",
+    "recordUsage": "usage:write", "syncUsage": "usage:write", "addRateCard": "billing:write",
+    "runBilling": "billing:write", "issueInvoice": "billing:write",
     "recordPayment": "billing:write", "cancelInvoice": "billing:write", "issueCreditNote": "billing:write",
     "openTicket": "tickets:write", "commentOnTicket": "tickets:write", "updateTicket": "tickets:write",
     "createApiKey": "keys:write", "rotateApiKey": "keys:write", "revokeApiKey": "keys:write",

@@ -17,7 +17,7 @@ from tests.isolation.questions import Known
 from tests.landlord import Landlord, Tenant
 
 # What is the same for everybody, or the house's own: an answer to the owner itself says nothing of it.
-NOBODYS = {"tiers", "rateCard", "billingRun", "billingRuns"}
+NOBODYS = {"tiers", "rateCard", "billingRun", "billingRuns", "usageSync"}
 
 CURSORS = """{
   invoices(first: 1) { pageInfo { endCursor } } tickets(first: 1) { pageInfo { endCursor } }
