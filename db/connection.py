@@ -27,6 +27,7 @@ _BEGIN = "begin; select app.clean()"
 _GONE = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the server said goodbye while the connection lay idle, and has not hung up yet
     asyncpg.OperatorInterventionError,
     OSError,
     TimeoutError,
