@@ -13,7 +13,7 @@ EMULATOR := build/aws/.made-from
 SOURCES_OF_BUNDLE := $(shell find graphiql -type f -not -path 'graphiql/dist/*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format types imports schema migrate package bench crash histories planner audits browser ground lock clean
+.PHONY: help run test check lint format types imports schema migrate package attacks bench crash histories planner audits browser ground lock clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ migrate: $(VENV)  ## bring the database of LANDLORD_MIGRATOR_URL up to date
 package: $(VENV) $(BUNDLE)  ## build the Lambda artifacts, the API's and the workers', the same bytes every time
 	@$(BIN)/python -m local.package --functions api
 	@$(BIN)/python -m local.package --functions worker
+
+attacks: $(VENV)  ## SQL injected into real requests, on the database as it is and on weaker ones
+	@$(BIN)/python -m pytest -n 2 -rP --show-capture=stdout tests/attacks/*.py $(PYTEST_ARGS)
 
 bench: $(VENV)  ## measure speed
 	@$(BIN)/python -m bench

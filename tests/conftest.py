@@ -62,10 +62,15 @@ def home(cluster: postgres.Cluster) -> Path:
 
 @pytest.fixture(scope="session")
 async def environment(cluster: postgres.Cluster) -> dict[str, str]:
-    """What the application is started with: the database made, migrated and priced."""
-    prepared = await database.prepare(cluster.superuser_url, database.secrets_of(cluster.home))
+    """What the application is started with."""
+    return await priced(cluster, database.DATABASE)
+
+
+async def priced(cluster: postgres.Cluster, name: str) -> dict[str, str]:
+    """A database of this name, made, migrated and priced: the environment of an application over it."""
+    prepared = await database.prepare(cluster.superuser_url, database.secrets_of(cluster.home), database=name)
     superuser = await asyncpg.connect(
-        database.admin_url(cluster.superuser_url), server_settings={"search_path": "landlord"}
+        database.admin_url(cluster.superuser_url, name), server_settings={"search_path": "landlord"}
     )
     await prices.add(Session(superuser), price_list.read(price_list.FIRST_PRICE_LIST), now=utc_now())
     await superuser.close()

@@ -14,6 +14,8 @@ from db.enums import Tier
 from resolvers import buckets, cost, http, idempotency, papers
 from resolvers.limits import Limits
 from schema import pagination
+from tests.attacks.mutants import MUTANTS
+from tests.attacks.test_attacks import ATTACKS
 from tests.landlord import Tenant
 
 ROOT = Path(__file__).parent.parent
@@ -80,17 +82,34 @@ def test_the_claim_stands_word_for_word_where_it_is_made() -> None:
 def test_what_is_left_names_every_test_of_what_is_not_claimed() -> None:
     """Whoever adds a way that is left says so in the document."""
     left = (ROOT / "tests" / "db" / "test_what_is_not_claimed.py").read_text()
-    assert len(re.findall(r"^async def test_", left, re.MULTILINE)) == 6
+    assert len(re.findall(r"^async def test_", left, re.MULTILINE)) == 11
     section = SECURITY.split("## What is left")[1].split("\nAnd what it never was about")[0]
     assert re.findall(r"^- \*\*(.*?)\.\*\*", section, re.MULTILINE) == [
         "Row estimates and table sizes",
         "Statement texts",
+        "Ids that it knows already",
         "Time",
         "Locks and denial of service",
+        "Its own login",
         "Notes",
         "A tenant's own rows, in a mutation",
         "A stolen context",
     ]
+
+
+def test_the_attacks_and_mutants_are_as_many_as_it_says() -> None:
+    told = re.search(r"runs ([\d,]+) attacks, of ([\d,]+) SQL texts", SECURITY)
+    assert told is not None
+    texts = sum(len(attack.texts) + len(attack.then) for attack in ATTACKS)
+    assert [int(number.replace(",", "")) for number in told.groups()] == [len(ATTACKS), texts]
+    assert f"And {len(MUTANTS)} mutants" in SECURITY
+
+
+def test_the_attacks_that_it_names_are_there() -> None:
+    table = SECURITY.split("| attack | what stops it |")[1].split("\n\n")[0]
+    named = re.findall(r"^\| (.*?) \|", table, re.MULTILINE)[1:]
+    assert len(named) > 15
+    assert set(named) - {attack.name for attack in ATTACKS} == set()
 
 
 # ---------------------------------------------------------------- the API

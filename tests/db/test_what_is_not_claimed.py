@@ -33,6 +33,80 @@ async def test_the_planner_tells_how_many_rows_of_everybody_there_are(
     await admin.execute("vacuum analyze support_tickets")
 
 
+async def test_explain_analyze_tells_how_many_rows_were_left_out(acme: Tenant, globex: Tenant) -> None:
+    """So a tenant can count everybody's rows, though not whose they are."""
+    async with globex.session() as theirs:
+        for _ in range(3):
+            await theirs.execute(
+                "insert into support_tickets (customer_id, subject, created_by) values (app.tenant(), 'Help', 'me')"
+            )
+    async with acme.session() as session:
+        await session.execute("set local enable_indexscan = off; set local enable_bitmapscan = off")
+        told = json.loads(
+            await session.value(
+                "explain (analyze, format json) select from support_tickets where customer_id is not null"
+            )
+        )
+    plan = told[0]["Plan"]
+    assert plan["Actual Rows"] == 0
+    assert plan["Rows Removed by Filter"] >= 3
+
+
+async def test_counters_tell_how_much_everybody_writes(acme: Tenant) -> None:
+    async with acme.session() as session:
+        written = await session.value("select n_tup_ins from pg_stat_user_tables where relname = 'customers'")
+        assert written is not None
+        begun = await session.value("select pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
+        committed = await session.value("select xact_commit from pg_stat_database where datname = current_database()")
+    assert min(begun, committed) > 0
+
+
+async def test_a_lock_of_one_is_seen_by_another(acme: Tenant, globex: Tenant) -> None:
+    async with globex.session() as theirs:
+        assert await theirs.value("select pg_try_advisory_xact_lock(54321)")
+        async with acme.session() as session:
+            assert not await session.value("select pg_try_advisory_xact_lock(54321)")
+            assert (
+                await session.value("select count(*) from pg_locks where locktype = 'advisory' and objid = 54321") == 1
+            )
+
+
+async def test_an_id_or_a_prefix_that_it_knows_already_can_be_seen_to_be_in_use(acme: Tenant, globex: Tenant) -> None:
+    """Unique across tenants are ids and prefixes that the server drew: whoever asks has to have one."""
+    unused = "lz_test_000000000000"
+    for prefix, id, refused in (
+        (globex.prefix, None, True),
+        (unused, globex.key_id, True),
+        (unused, None, False),
+    ):
+        try:
+            async with acme.session() as session:
+                await session.execute(
+                    "insert into api_keys (id, customer_id, name, prefix, key_hash, scopes)"
+                    " values (coalesce($1, app.new_id()), app.tenant(), 'planted', $2, '$2b$x', '{read}')",
+                    id,
+                    prefix,
+                )
+                raise _Undone
+        except asyncpg.UniqueViolationError:
+            assert refused
+        except _Undone:
+            assert not refused
+
+
+async def test_its_own_login_can_be_given_another_password_and_other_defaults(acme: Tenant) -> None:
+    """PostgreSQL lets every role do that to itself. Undone here: it would lock all tenants out."""
+    for text in ("alter role landlord_tenant password 'mallory'", "alter role landlord_tenant set search_path = ''"):
+        with pytest.raises(_Undone):
+            async with acme.session() as session:
+                await session._connection.execute(text)
+                raise _Undone
+
+
+class _Undone(Exception):
+    """Raised so that a transaction is rolled back."""
+
+
 async def _cost(connection: asyncpg.Connection) -> float:
     plan = json.loads(
         await connection.fetchval("explain (format json) select from support_tickets where subject = 'Help'")

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID
 
-import orjson
-
 from billing import invoicing
 from billing.periods import Month
 from schema.ids import typeid
@@ -27,17 +25,20 @@ JULY, AUGUST = Month(2026, 7), Month(2026, 8)
 # Metered by nobody else, so that a number tells of its owner too.
 _BYTES = 918_273_645_546_372
 
+# $3 is the mark, by which all of it can be known.
 _PLANT = """
     with ticket as (
-        insert into support_tickets (customer_id, subject, created_by) values ($1, 'Wayne subject', 'Wayne asker') returning id
+        insert into support_tickets (customer_id, subject, created_by)
+        values ($1, $3::text || ' subject', $3 || ' asker') returning id
     ), comment as (
         insert into ticket_comments (customer_id, ticket_id, author, author_kind, body)
-        select $1, id, 'Wayne author', 'tenant', 'Wayne body' from ticket
+        select $1, id, $3 || ' author', 'tenant', $3 || ' body' from ticket
     ), notification as (
         insert into notifications (customer_id, title, message, channel, delivery_address)
-        values ($1, 'Wayne title', 'Wayne message', 'email', 'alfred@wayne.example')
+        values ($1, $3 || ' title', $3 || ' message', 'email', 'alfred@' || lower($3) || '.example')
     ), endpoint as (
-        insert into webhook_endpoints (customer_id, url, secret) values ($1, 'https://wayne.example/hook', '\\x00')
+        insert into webhook_endpoints (customer_id, url, secret)
+        values ($1, 'https://' || lower($3) || '.example/hook', convert_to($3, 'UTF8'))
     ), ended as (
         insert into ended_sessions (jti, customer_id, expires_at) values (gen_random_uuid(), $1, now() + interval '1 day')
     ), sync as (
@@ -48,10 +49,10 @@ _PLANT = """
         insert into usage_readings (customer_id, month, revision, sync_id, source, daily, read_at)
         select $1, '2026-10-01', 1, id, '{"dimension": "wayne"}', '{}', now() from sync
     ), sent as (
-        insert into outbox (customer_id, kind, key, payload) values ($1, 'email', 'wayne', '{}')
+        insert into outbox (customer_id, kind, key, payload) values ($1, 'email', lower($3), '{}')
     )
     insert into idempotency_keys (customer_id, api_key_id, mutation, key, fingerprint, object_id)
-    values ($1, $2, 'openTicket', 'wayne', sha256('wayne'), 'tkt_wayne')
+    values ($1, $2, 'openTicket', lower($3), sha256('wayne'), 'tkt_' || lower($3))
 """
 
 
@@ -65,16 +66,20 @@ class Belongings:
     secrets: set[str]
 
     @classmethod
-    async def of(cls, ledger: Ledger, *, name: str) -> Belongings:
+    async def of(cls, ledger: Ledger, *, name: str, mark: str = "Wayne") -> Belongings:
+        """`name` begins with `mark`, which has no letters that change their length with their case."""
         landlord = ledger.house.landlord
         customer_id = await ledger.customer(used=())
         for month in (JULY, AUGUST, SEPTEMBER, OCTOBER):
             await ledger.use(customer_id, month, nat_bytes_processed=_BYTES)
         admin = landlord.admin
         await admin.execute(
-            "update customers set name = $2, email = 'bruce@wayne.example' where id = $1", customer_id, name
+            "update customers set name = $2, email = $3 where id = $1",
+            customer_id,
+            name,
+            f"bruce@{mark.lower()}.example",
         )
-        owner = await landlord.key(customer_id, ["write"], name="Wayne front end")
+        owner = await landlord.key(customer_id, ["write"], name=f"{mark} front end")
         # July becomes credit, which October takes up; on September something came in, and some is still due
         await ledger.bill(customer_id, month=SEPTEMBER, issue=True)
         september, july = await ledger.invoice(customer_id, SEPTEMBER), await ledger.issued(customer_id, JULY)
@@ -85,16 +90,16 @@ class Belongings:
                     invoice.id,
                     amount=amount,
                     method="wire",
-                    reference="Wayne reference",
+                    reference=f"{mark} reference",
                     received_at=NOW,
                     now=NOW,
                 )
             for invoice, amount in ((july, Decimal(5)), (september, Decimal(10))):
-                await invoicing.credit(session, invoice.id, amount=amount, reason="Wayne reason", now=NOW)
+                await invoicing.credit(session, invoice.id, amount=amount, reason=f"{mark} reason", now=NOW)
         october = await ledger.issued(customer_id)
         assert october.credit_applied == 5
         await ledger.bill(customer_id, month=AUGUST)  # a draft, which its own tenant does not see either
-        await admin.execute(_PLANT, customer_id, owner.key_id)
+        await admin.execute(_PLANT, customer_id, owner.key_id, mark)
         await owner.api("{ viewer { name } }")
         ids = {
             prefix: [
@@ -113,7 +118,7 @@ class Belongings:
             ids,
             f"{prefix}-0001",
             uuids
-            | {"Wayne", "wayne", prefix, owner.prefix, f"{_BYTES}", f"{_BYTES:,}"}
+            | {mark, mark.lower(), prefix, owner.prefix, f"{_BYTES}", f"{_BYTES:,}"}
             | {id for found in ids.values() for id in found},
         )
 
@@ -122,12 +127,16 @@ class Belongings:
         return await rows_of(self.owner.landlord, self.owner.customer_id)
 
 
+_ROWS = " union all ".join(
+    f"select '{table}', (to_jsonb(t) - 'last_used_at')::text from {table} t"
+    f" where {'id' if table == 'customers' else 'customer_id'} = $1"
+    for table in sorted(TENANT_TABLES | MIXED_TABLES)
+)
+
+
 async def rows_of(landlord: Landlord, customer_id: UUID | None) -> dict[str, list[str]]:
-    found = {}
-    for table in sorted(TENANT_TABLES | MIXED_TABLES):
-        key = "id" if table == "customers" else "customer_id"
-        rows = await landlord.admin.fetch(
-            f"select to_jsonb(t) - 'last_used_at' as row from {table} t where {key} = $1", customer_id
-        )
-        found[table] = sorted(orjson.dumps(orjson.loads(row["row"])).decode() for row in rows)
-    return found
+    """By table, each as JSON, in the order of their texts."""
+    found: dict[str, list[str]] = {table: [] for table in sorted(TENANT_TABLES | MIXED_TABLES)}
+    for table, row in await landlord.admin.fetch(_ROWS, customer_id):
+        found[table].append(row)
+    return {table: sorted(rows) for table, rows in found.items()}

@@ -1,0 +1,47 @@
+"""No attack reads or changes a neighbour's row; the same texts do where the guard is weak."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.attacks import asking, forging, leaving, reading, writing
+from tests.attacks.attack import Attack
+from tests.attacks.mutants import PLAIN
+from tests.attacks.target import Target, Template
+from tests.db import rules
+
+ATTACKS = [*forging.ATTACKS, *reading.ATTACKS, *writing.ATTACKS, *leaving.ATTACKS, *asking.ATTACKS]
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=str)
+async def test_an_attack_reads_and_changes_nothing_of_a_neighbours(target: Target, attack: Attack) -> None:
+    outcome = await target.suffer(attack)
+    assert (outcome.breaches, outcome.failures) == ((), ())
+    expected, ended = attack.ends.split(), outcome.ends.split()
+    assert len(expected) == len(ended)
+    assert [end for end, allowed in zip(ended, expected, strict=True) if end not in allowed.split("|")] == [], (
+        outcome.ends
+    )
+
+
+@pytest.mark.parametrize("attack", [attack for attack in ATTACKS if attack.forges], ids=str)
+async def test_a_forgery_reads_the_neighbour_where_the_setting_is_all_there_is(plain: Target, attack: Attack) -> None:
+    """The usual design, with the same texts: so the test above attacks something."""
+    outcome = await plain.suffer(attack)
+    assert [breach for breach in outcome.breaches if breach.startswith("reads ")], outcome
+
+
+async def test_the_database_that_is_attacked_keeps_every_rule(target: Target) -> None:
+    assert await rules.faults(target.landlord.admin) == []
+
+
+def test_no_two_attacks_have_one_name() -> None:
+    assert len({attack.name for attack in ATTACKS}) == len(ATTACKS)
+
+
+@pytest.fixture(scope="module")
+async def plain(template: Template) -> AsyncIterator[Target]:
+    async with template.copy(*PLAIN) as target:
+        yield target
