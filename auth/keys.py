@@ -49,7 +49,12 @@ def mint(environment: Environment) -> NewKey:
     prefix = f"lz_{environment}_{public}"
     body = f"{prefix}_{_base62(int.from_bytes(secrets.token_bytes(32)), 43)}"
     secret = body + _checksum(body)
-    return NewKey(secret, prefix, bcrypt.hashpw(secret.encode(), bcrypt.gensalt(COST)).decode())
+    return NewKey(secret, prefix, hash_of(secret))
+
+
+def hash_of(secret: str) -> str:
+    """What is stored of a key."""
+    return bcrypt.hashpw(secret.encode(), bcrypt.gensalt(COST)).decode()
 
 
 def parse(text: str) -> ParsedKey | None:

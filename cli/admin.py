@@ -10,7 +10,9 @@ from typing import TypeVar
 import asyncpg
 import click
 
+import release
 from auth import keys as api_keys
+from auth.vault import Vault
 from cli import show
 from db import migrate as migrations
 
@@ -20,14 +22,16 @@ Answer = TypeVar("Answer")
 @click.command()
 @show.as_json
 def migrate(as_json: bool) -> None:
-    """Bring the database up to date."""
-    ran = _as_migrator(migrations.migrate)
+    """Bring the database up to date; with LANDLORD_SECRETS_PREFIX also passwords and keys, from AWS Secrets Manager."""
+    prefix = os.environ.get("LANDLORD_SECRETS_PREFIX", "")
+    vault = Vault(os.environ.get("AWS_ENDPOINT_URL")) if prefix else None
+    done = _as_migrator(lambda migrator: release.make_ready(migrator, vault, prefix=prefix))
     if as_json:
-        show.in_json({"ran": ran})
-    elif ran:
-        click.echo(f"Ran {', '.join(ran)}.")
-    else:
-        click.echo("Nothing to do: the database is up to date.")
+        show.in_json({"ran": done.ran, "filled": done.filled})
+        return
+    click.echo(f"Ran {', '.join(done.ran)}." if done.ran else "Nothing to do: the database is up to date.")
+    if done.filled:
+        click.echo(f"Filled {', '.join(done.filled)}.")
 
 
 @click.group()

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -55,8 +56,7 @@ async def migrate(migrator: asyncpg.Connection, *, steps: list[Migration] | None
     """
     ran: list[str] = []
     steps = migrations() if steps is None else steps
-    await migrator.execute(f"select pg_advisory_lock({_LOCK})")
-    try:
+    async with alone(migrator):
         await migrator.execute(
             "create table if not exists public.schema_migrations (version text primary key, ran_at timestamptz not null default now())"
         )
@@ -75,9 +75,17 @@ async def migrate(migrator: asyncpg.Connection, *, steps: list[Migration] | None
                 await migrator.execute("insert into public.schema_migrations (version) values ($1)", step.version)
             ran.append(step.version)
         await _may_not_become_owner(migrator)
+    return ran
+
+
+@asynccontextmanager
+async def alone(migrator: asyncpg.Connection) -> AsyncIterator[None]:
+    """While this runs no other does: it waits its turn. One inside another of the same connection does no harm."""
+    await migrator.execute(f"select pg_advisory_lock({_LOCK})")
+    try:
+        yield
     finally:
         await migrator.execute(f"select pg_advisory_unlock({_LOCK})")
-    return ran
 
 
 async def pending(connection: asyncpg.Connection) -> list[str]:
@@ -97,6 +105,16 @@ async def set_passwords(migrator: asyncpg.Connection, passwords: Mapping[str, st
 async def install_signing_key(migrator: asyncpg.Connection, kid: str, key: bytes) -> None:
     """Let the database accept contexts that the API signs with this key."""
     await migrator.execute("select app.install_key($1, $2)", kid, key)
+
+
+async def retire_signing_key(migrator: asyncpg.Connection, kid: str) -> None:
+    """Accept no more contexts of this key; the last one that there is stays."""
+    await migrator.execute("select app.retire_key($1)", kid)
+
+
+async def renew(migrator: asyncpg.Connection, kid: str, key: bytes) -> None:
+    """Let the database accept contexts of this key alone, with a new inner key, and raise every customer's epoch."""
+    await migrator.execute("select app.renew($1, $2)", kid, key)
 
 
 async def install_operator_key(

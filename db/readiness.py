@@ -13,7 +13,7 @@ _REFUSED = "LL003"
 async def problems(connections: Connections) -> list[str]:
     """In words, none if it is ready: migrations have run, the trail has its months, and no role sees a row unasked."""
     found: list[str] = []
-    async with connections.transaction(Role.WORKER) as session:
+    async with connections.transaction(Role.OPERATOR) as session:
         ran = set(await session.values("select version from public.schema_migrations"))
         if missing := [step.version for step in migrate.migrations() if step.version not in ran]:
             found.append(f"migrations that have not run: {', '.join(missing)}")

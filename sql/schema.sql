@@ -364,6 +364,36 @@ $$;
 
 ALTER FUNCTION app.record_refusal(token text, event text) OWNER TO landlord_guard;
 
+CREATE FUNCTION app.renew(kid text, key bytea) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    many bigint;
+begin
+    update app.signing_keys k set not_after = now() where k.purpose = 'edge' and k.not_after > now();
+    perform app.install_key(renew.kid, renew.key);
+    update app.signing_keys k
+       set ipad = app.pad(born.key, 54), opad = app.pad(born.key, 92)
+      from (
+            select sha256(convert_to(string_agg(gen_random_uuid()::text, ''), 'UTF8')) as key from generate_series(1, 4)
+           ) as born
+     where k.purpose = 'bind';
+    update landlord.customers c set epoch = greatest(c.epoch + 1, floor(extract(epoch from now()))::bigint);
+    get diagnostics many = row_count;
+    perform app.write_event(
+        jsonb_build_object(
+            'event_type', 'database.renewed', 'action', 'update', 'actor', session_user, 'actor_kind', 'system',
+            'status', 'success', 'metadata', jsonb_build_object('customers', many)
+        ),
+        null
+    );
+    return many;
+end
+$$;
+
+ALTER FUNCTION app.renew(kid text, key bytea) OWNER TO landlord_guard;
+
 CREATE TABLE app.signing_keys (
     kid text NOT NULL,
     purpose text NOT NULL,
@@ -2153,6 +2183,7 @@ GRANT USAGE ON SCHEMA landlord TO landlord_analytics;
 
 REVOKE USAGE ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO landlord_worker;
+GRANT USAGE ON SCHEMA public TO landlord_operator;
 
 REVOKE ALL ON FUNCTION app.claimed() FROM PUBLIC;
 GRANT ALL ON FUNCTION app.claimed() TO landlord_owner;
@@ -2234,6 +2265,9 @@ GRANT ALL ON FUNCTION app.queue_reminders(day integer, due_from date, due_to dat
 
 REVOKE ALL ON FUNCTION app.record_refusal(token text, event text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.record_refusal(token text, event text) TO landlord_tenant;
+
+REVOKE ALL ON FUNCTION app.renew(kid text, key bytea) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.renew(kid text, key bytea) TO landlord_migrator;
 
 REVOKE ALL ON FUNCTION app.retire_key(kid text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.retire_key(kid text) TO landlord_migrator;
@@ -2440,6 +2474,7 @@ GRANT SELECT(active_from) ON TABLE landlord.customers TO landlord_analytics;
 GRANT SELECT(closed_on) ON TABLE landlord.customers TO landlord_analytics;
 
 GRANT UPDATE(epoch) ON TABLE landlord.customers TO landlord_tenant;
+GRANT UPDATE(epoch) ON TABLE landlord.customers TO landlord_guard;
 
 GRANT SELECT(created_at) ON TABLE landlord.customers TO landlord_analytics;
 
@@ -2685,6 +2720,7 @@ GRANT SELECT(created_at) ON TABLE landlord.webhook_endpoints TO landlord_tenant;
 GRANT SELECT(created_at) ON TABLE landlord.webhook_endpoints TO landlord_operator;
 
 GRANT SELECT ON TABLE public.schema_migrations TO landlord_worker;
+GRANT SELECT ON TABLE public.schema_migrations TO landlord_operator;
 
 ALTER DEFAULT PRIVILEGES FOR ROLE landlord_guard REVOKE ALL ON FUNCTIONS FROM PUBLIC;
 

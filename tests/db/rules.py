@@ -46,7 +46,8 @@ DEFINERS = {
     "app.new_invoice_prefix()",
     "app.queue_reminders(day integer, due_from date, due_to date, at timestamp with time zone, most integer)",
     "app.open(token text, facts text, event text, read_only boolean)", "app.operator()",
-    "app.record_refusal(token text, event text)", "app.retire_key(kid text)", "app.tenant()",
+    "app.record_refusal(token text, event text)", "app.renew(kid text, key bytea)", "app.retire_key(kid text)",
+    "app.tenant()",
     "landlord.make_audit_partition(month date)",
 }  # fmt: skip
 
