@@ -1,15 +1,11 @@
-"""The composition root: settings from the environment, the wiring, and the web application."""
+"""The composition root: the wiring, and the web application."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import logging
-import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -24,11 +20,10 @@ from starlette.staticfiles import StaticFiles
 
 from auth import sessions
 from auth.cache import KeyCache, MemoryCache, SharedCache
-from auth.contexts import ContextKey
 from auth.dynamo import Table
 from auth.ends import Ends
-from auth.keys import Environment
-from auth.sessions import SigningKeys
+from auth.keyring import Keyring
+from auth.secrets import NoSecret
 from auth.signin import SignIn
 from auth.throttle import Throttle
 from billing import dunning, outbox, queue, run, usage_sync
@@ -40,7 +35,7 @@ from billing.sqs import Sqs
 from billing.usage_sync import Read
 from db import readiness
 from db.connection import Connections, Role
-from db.errors import LandlordError
+from db.errors import LandlordError, Unavailable
 from resolvers.buckets import ALLOWANCES, Allowance, Buckets
 from resolvers.execution import Engine, Question
 from resolvers.http import Endpoint
@@ -50,8 +45,11 @@ from resolvers.operation import Operations
 from resolvers.papers import Papers
 from schema.context import Origin
 from schema.root import schema
+from settings import MissingSettings as MissingSettings
+from settings import Settings as Settings
 
 Clock = Callable[[], datetime]
+Renew = Callable[[], Settings]
 
 
 class NotBegun(Exception):
@@ -60,92 +58,6 @@ class NotBegun(Exception):
     def __init__(self, month: Month, codes: Sequence[str]) -> None:
         super().__init__(f"{month}: {', '.join(codes)}")
         self.codes = codes
-
-
-class MissingSettings(Exception):
-    """Names every setting that is missing or cannot be read, all at once."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = problems
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What the environment says. Secrets are `LANDLORD_..._KEY(S)`: `kid:base64`, several divided by commas, the first signs."""
-
-    tenant_url: str = field(repr=False)
-    operator_url: str = field(repr=False)
-    worker_url: str = field(repr=False)
-    context_key: tuple[str, bytes] = field(repr=False)
-    session_keys: Mapping[str, bytes] = field(repr=False)
-    issuer: str = "https://api.landlord.example"
-    audience: str = "landlord-api"
-    key_environment: Environment = "live"
-    connections: int = 1
-    pooled: bool = False
-    work_here: bool = False  # read usage, bill, remind and send mail in this process, in the background
-    mail: bool = False  # by SES; without it mail waits in the outbox
-    access_table: str | None = None  # in DynamoDB, what all processes know together; without it each for itself
-    pepper: bytes = field(default=b"", repr=False)  # of the keys remembered there
-    aws_endpoint: str | None = None  # another address than Amazon's own: the emulator's
-    buckets_table: str | None = None  # in DynamoDB: what callers asked of all processes; without it each counts alone
-    billing_queue_url: str | None = None  # who works on runs is told over SQS; without it only who works here
-    schedule_key: str | None = field(default=None, repr=False)  # of the operator in whose name months begin
-    demo_key: str | None = field(default=None, repr=False)  # local only: whom GraphiQL is signed in as from the start
-
-    @classmethod
-    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Settings:
-        """Raises MissingSettings."""
-        problems: list[str] = []
-
-        def text(name: str) -> str:
-            value = environ.get(name, "")
-            if not value:
-                problems.append(f"{name} is not set")
-            return value
-
-        def signing(name: str) -> dict[str, bytes]:
-            found = {}
-            for entry in filter(None, text(name).split(",")):
-                kid, _, encoded = entry.partition(":")
-                try:
-                    found[kid] = base64.b64decode(encoded, validate=True)
-                except binascii.Error:
-                    problems.append(f"{name} is not `kid:base64`")
-            return found
-
-        tenant_url = text("LANDLORD_TENANT_URL")
-        operator_url = text("LANDLORD_OPERATOR_URL")
-        worker_url = text("LANDLORD_WORKER_URL")
-        context_keys = signing("LANDLORD_CONTEXT_KEY")
-        session_keys = signing("LANDLORD_SESSION_KEYS")
-        pepper = b""
-        if environ.get("LANDLORD_ACCESS_TABLE") or environ.get("LANDLORD_PEPPER"):
-            pepper = next(iter(signing("LANDLORD_PEPPER").values()), b"")
-        if problems:
-            raise MissingSettings(problems)
-        return cls(
-            tenant_url=tenant_url,
-            operator_url=operator_url,
-            worker_url=worker_url,
-            context_key=next(iter(context_keys.items())),
-            session_keys=session_keys,
-            issuer=environ.get("LANDLORD_ISSUER", cls.issuer),
-            audience=environ.get("LANDLORD_AUDIENCE", cls.audience),
-            key_environment="test" if environ.get("LANDLORD_KEY_ENVIRONMENT") == "test" else "live",
-            connections=int(environ.get("LANDLORD_CONNECTIONS", cls.connections)),
-            pooled=environ.get("LANDLORD_POOLED", "") == "true",
-            work_here=environ.get("LANDLORD_WORK_HERE", "") == "true",
-            mail=environ.get("LANDLORD_MAIL", "") == "ses",
-            access_table=environ.get("LANDLORD_ACCESS_TABLE") or None,
-            pepper=pepper,
-            aws_endpoint=environ.get("AWS_ENDPOINT_URL") or None,
-            buckets_table=environ.get("LANDLORD_BUCKETS_TABLE") or None,
-            billing_queue_url=environ.get("LANDLORD_BILLING_QUEUE_URL") or None,
-            schedule_key=environ.get("LANDLORD_SCHEDULE_KEY") or None,
-            demo_key=environ.get("LANDLORD_DEMO_KEY"),
-        )
 
 
 def utc_now() -> datetime:
@@ -173,20 +85,20 @@ def create_app(
     clock: Clock = utc_now,
     limits: Limits = LIMITS,
     allowances: Mapping[str, Allowance] = ALLOWANCES,
+    renew: Renew | None = None,
 ) -> Starlette:
-    """The whole application. It opens nothing before its first request, so a sandbox may be frozen before it."""
-    connections = Connections(
-        {Role.TENANT: settings.tenant_url, Role.OPERATOR: settings.operator_url, Role.WORKER: settings.worker_url},
-        most=settings.connections,
-        pooled=settings.pooled,
-    )
+    """The whole application. It opens nothing before its first request, so a sandbox may be frozen before it.
+
+    `renew` says the settings anew where a password or a signing key turns out to be an old one.
+    """
+    connections = connect(settings, renew)
     worker = Worker(
         connections,
         clock,
         read=CloudWatch(settings.aws_endpoint).read,
         send=Ses(settings.aws_endpoint).send if settings.mail else None,
     )
-    operations = _operations(settings, connections, wake_here=worker.wake)
+    operations = _operations(settings, connections, wake_here=worker.wake, renew=renew)
     sign_in = operations.sign_in
     ledger = DynamoLedger(Table(settings.buckets_table, settings.aws_endpoint)) if settings.buckets_table else None
     buckets = Buckets(ledger, allowances=allowances)
@@ -196,7 +108,8 @@ def create_app(
         token = ""
         if settings.demo_key:
             key = await sign_in.verified(settings.demo_key, address=None, now=clock())
-            token, _ = sessions.issue(operations.session_keys, key.caller(), key_expires_at=key.expires_at, now=clock())
+            signing = operations.keyring.sessions
+            token, _ = sessions.issue(signing, key.caller(), key_expires_at=key.expires_at, now=clock())
         known = orjson.dumps({"token": token, "endpoint": "/graphql"}).decode().replace("<", "\\u003c")
         page = (_PAGE / "index.html").read_text()
         return HTMLResponse(page.replace(_PLACE, _PLACE.replace("{}", known)), headers=_PAGE_HEADERS)
@@ -238,10 +151,7 @@ async def begin_month(settings: Settings, month: Month, *, today: date, clock: C
     Whether it is billed by now: call it again and again until it is. Done through the API, as the operator of
     `schedule_key`. Raises NotBegun, also where the reading broke: then the next day tries again, or a person.
     """
-    connections = Connections(
-        {Role.TENANT: settings.tenant_url, Role.OPERATOR: settings.operator_url, Role.WORKER: settings.worker_url},
-        pooled=settings.pooled,
-    )
+    connections = connect(settings)
     engine = Engine(schema, _operations(settings, connections, wake_here=lambda: None), LIMITS)
 
     async def done(mutation: str, key: str) -> Any:
@@ -277,23 +187,36 @@ _RUN_BILLING = """
 """
 
 
-def _operations(settings: Settings, connections: Connections, *, wake_here: Callable[[], None]) -> Operations:
-    context_key = ContextKey(*settings.context_key)
-    session_keys = SigningKeys(
-        secrets=settings.session_keys,
-        current=next(iter(settings.session_keys)),
-        issuer=settings.issuer,
-        audience=settings.audience,
+def connect(settings: Settings, renew: Renew | None = None) -> Connections:
+    """To the database, by all logins whose address the settings say. Nothing is opened yet."""
+
+    async def renewed() -> Mapping[Role, str]:
+        assert renew is not None
+        try:
+            return (await asyncio.to_thread(renew)).urls
+        except (NoSecret, MissingSettings) as error:
+            raise Unavailable(str(error)) from error
+
+    return Connections(
+        settings.urls,
+        most=settings.connections,
+        pooled=settings.pooled,
+        renewed=renewed if renew is not None else None,
     )
+
+
+def _operations(
+    settings: Settings, connections: Connections, *, wake_here: Callable[[], None], renew: Renew | None = None
+) -> Operations:
+    keyring = Keyring(*settings.signing(), fetch=(lambda: renew().signing()) if renew is not None else None)
     table = Table(settings.access_table, settings.aws_endpoint) if settings.access_table is not None else None
     ends = Ends(table)
     cache: KeyCache = SharedCache(table, ends, settings.pepper) if table is not None else MemoryCache()
     return Operations(
         connections=connections,
-        context_key=context_key,
-        session_keys=session_keys,
+        keyring=keyring,
         key_environment=settings.key_environment,
-        sign_in=SignIn(connections, context_key, session_keys, cache, Throttle(table)),
+        sign_in=SignIn(connections, keyring, cache, Throttle(table)),
         ends=ends,
         wake_billing=_wake_by(settings) if settings.billing_queue_url else wake_here,
     )

@@ -1,38 +1,54 @@
-"""The Lambda entry points, thin: `api` answers API Gateway, the workers do what is queued, `scheduled` what is due.
+"""The Lambda entry points, thin: `authorizer` and `api` answer API Gateway, the workers do what is queued, `scheduled`
+what is due.
 
-`api` also answers `GET /invoices/{id}.pdf`, in a function of its own whose artifact is the workers'.
+`api` also answers `GET /invoices/{id}.pdf`, in a function of its own whose artifact is the workers'. Each imports what
+it needs and no more, and knows no secret and opens nothing before its first event: a sandbox may be frozen before it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import datetime
-from typing import Any, TypeVar
+from datetime import UTC, datetime
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from mangum import Mangum
+from settings import NEEDED, Settings
 
-from app import Settings, begin_month, billing_queue, create_app, utc_now
-from billing import dunning, outbox, queue
-from billing.cloudwatch import CloudWatch
-from billing.periods import Month
-from billing.ses import Ses
-from db.connection import Connections, Role
+if TYPE_CHECKING:
+    from auth.authorizer import Authorizer
+    from db.connection import Connections
 
 Answer = TypeVar("Answer")
 
-_settings = Settings.from_env()
 _log = logging.getLogger("landlord.worker")
+_decisions = logging.getLogger("landlord.authorizer")
 # the root logger, to which Lambda gives a handler, leaves out what is no warning
 logging.getLogger("landlord").setLevel(logging.INFO)
 
-# Nothing is opened here: the first request opens the connection that the sandbox then holds.
-api = Mangum(
-    create_app(_settings),
-    lifespan="off",
-    text_mime_types=["application/graphql-response+json", "application/json", "text/", "image/svg+xml"],
-)
+# Lambda gives more power to the import of this module than to the first event.
+if os.environ.get("_HANDLER") == "handler.api":
+    import app  # noqa: F401
+
+
+def api(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Answers a request of API Gateway's, payload format 2.0."""
+    answer: dict[str, Any] = _application()(event, context)
+    return answer
+
+
+def authorizer(event: dict[str, Any], context: object) -> dict[str, object]:
+    """Whether the gateway hands a request on: payload format 2.0, simple response."""
+    from auth import authorizer as asked
+
+    authorization = next((text for name, text in event["headers"].items() if name.lower() == "authorization"), None)
+    decision = asyncio.run(_authorizer().decide(authorization, now=datetime.now(UTC)))
+    line = {"request": event["requestContext"]["requestId"], "verdict": decision.verdict, "reason": decision.reason}
+    _decisions.info("%s", json.dumps(line))
+    return asked.answer(decision)
 
 
 def billing_worker(event: dict[str, Any], context: object) -> dict[str, list[dict[str, str]]]:
@@ -41,7 +57,12 @@ def billing_worker(event: dict[str, Any], context: object) -> dict[str, list[dic
 
 
 async def _bill(connections: Connections, records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, str]]]:
-    send, read = billing_queue(_settings).send, CloudWatch(_settings.aws_endpoint).read
+    from app import billing_queue, utc_now
+    from billing import queue
+    from billing.cloudwatch import CloudWatch
+
+    settings = _settings(_WORKERS)
+    send, read = billing_queue(settings).send, CloudWatch(settings.aws_endpoint).read
     failed: list[dict[str, str]] = []
     for record in records:
         try:
@@ -54,7 +75,12 @@ async def _bill(connections: Connections, records: Sequence[dict[str, Any]]) -> 
 
 def outbox_worker(event: dict[str, Any], context: object) -> dict[str, str]:
     """Send all mail that is due, together with whoever else does; a schedule calls it every minute."""
-    sent = _work(lambda connections: outbox.work(connections, send=Ses(_settings.aws_endpoint).send, clock=utc_now))
+    from app import utc_now
+    from billing import outbox
+    from billing.ses import Ses
+
+    send = Ses(_settings(_WORKERS).aws_endpoint).send
+    sent = _work(lambda connections: outbox.work(connections, send=send, clock=utc_now))
     return {"status": "done" if sent else "mail stands still"}
 
 
@@ -70,18 +96,28 @@ def scheduled(event: dict[str, Any], context: object) -> dict[str, str]:
 
 
 async def _begin_month(connections: Connections, now: datetime) -> None:
+    from app import begin_month
+    from billing.periods import Month
+
     month = Month.of(now.date()).previous()
-    if not await begin_month(_settings, month, today=now.date()):
+    if not await begin_month(_settings(NEEDED), month, today=now.date()):
         _log.info("%s is not billed yet: its use is still being read", month)
 
 
 async def _share_out_runs(connections: Connections, now: datetime) -> None:
     """What nobody was told of, or was put aside, is told again."""
-    read = CloudWatch(_settings.aws_endpoint).read
-    await queue.share_out(connections, send=billing_queue(_settings).send, read=read, clock=utc_now)
+    from app import billing_queue, utc_now
+    from billing import queue
+    from billing.cloudwatch import CloudWatch
+
+    settings = _settings(_WORKERS)
+    read = CloudWatch(settings.aws_endpoint).read
+    await queue.share_out(connections, send=billing_queue(settings).send, read=read, clock=utc_now)
 
 
 async def _remind(connections: Connections, now: datetime) -> None:
+    from billing import dunning
+
     await dunning.remind(connections, now=now)
 
 
@@ -91,10 +127,56 @@ _JOBS: Mapping[str, Callable[[Connections, datetime], Awaitable[object]]] = {
     "runs": _share_out_runs,
 }
 
+_WORKERS = frozenset({"LANDLORD_WORKER_URL"})
+_AUTHORIZERS = frozenset({"LANDLORD_SESSION_KEYS", "LANDLORD_PEPPER"})
+
+
+@cache
+def _settings(needs: frozenset[str]) -> Settings:
+    """Once a sandbox, at its first event."""
+    return Settings.load(needs=needs)
+
+
+def _renew(needs: frozenset[str]) -> Settings:
+    return Settings.load(needs=needs, fresh=True)
+
+
+@cache
+def _application() -> Any:
+    from mangum import Mangum
+
+    from app import create_app
+
+    return Mangum(
+        create_app(_settings(NEEDED), renew=partial(_renew, NEEDED)),
+        lifespan="off",
+        text_mime_types=["application/graphql-response+json", "application/json", "text/", "image/svg+xml"],
+    )
+
+
+@cache
+def _authorizer() -> Authorizer:
+    from auth.authorizer import Authorizer
+    from auth.cache import SharedCache
+    from auth.dynamo import Table
+    from auth.ends import Ends
+    from auth.keyring import Keyring
+    from settings import MissingSettings
+
+    settings = _settings(_AUTHORIZERS)
+    if settings.access_table is None:
+        raise MissingSettings(["LANDLORD_ACCESS_TABLE is not set"])
+    table = Table(settings.access_table, settings.aws_endpoint)
+    ends = Ends(table)
+    keyring = Keyring(*settings.signing(), fetch=lambda: _renew(_AUTHORIZERS).signing())
+    return Authorizer(keyring, SharedCache(table, ends, settings.pepper), ends)
+
 
 def _work(act: Callable[[Connections], Awaitable[Answer]]) -> Answer:
+    from app import connect
+
     async def connected() -> Answer:
-        connections = Connections({Role.WORKER: _settings.worker_url}, pooled=_settings.pooled)
+        connections = connect(_settings(_WORKERS), renew=partial(_renew, _WORKERS))
         try:
             return await act(connections)
         finally:

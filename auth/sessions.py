@@ -43,6 +43,10 @@ _JWT: Final = jwt.PyJWT(
 )
 
 
+class UnknownKid(Unauthenticated):
+    """Of a key that is none of ours, or not yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class SigningKeys:
     """Secrets by their kid, of 32 bytes or more each; `current` signs, all verify."""
@@ -146,7 +150,7 @@ def verify(keys: SigningKeys, token: str, now: datetime) -> Claims:
             raise _refused("header")
         secret = keys.secrets.get(header["kid"])
         if secret is None:
-            raise _refused("kid")
+            raise UnknownKid("session token: kid")
         payload = _JWT.decode(token, secret, algorithms=[_ALGORITHM], audience=keys.audience, issuer=keys.issuer)
     except jwt.PyJWTError as error:
         raise _refused(type(error).__name__) from error

@@ -8,14 +8,14 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Final
 
-from auth import contexts, keys, sessions, throttle
+from auth import bearer, contexts, keys, throttle
 from auth.cache import KeyCache, Standing, VerifiedKey
 from auth.caller import Caller
-from auth.contexts import ContextKey
+from auth.keyring import Keyring
 from auth.keys import ParsedKey
-from auth.sessions import SigningKeys
 from auth.throttle import Throttle
 from db import api_keys
 from db.connection import Connections, Role
@@ -30,8 +30,7 @@ class SignIn:
     """`connections` is asked for keys alone, before any tenant is known. Never called within a transaction."""
 
     connections: Connections
-    context_key: ContextKey
-    session_keys: SigningKeys
+    keyring: Keyring
     cache: KeyCache
     throttle: Throttle
     # two queues, so that those who were known today do not wait behind a crowd of strangers
@@ -45,10 +44,10 @@ class SignIn:
         """
         if authorization is None:
             return None
-        credentials = bearer(authorization)
-        if credentials.startswith("lz_"):
+        credentials = bearer.credentials(authorization)
+        if credentials.startswith(bearer.KEY):
             return (await self.verified(credentials, address=address, now=now)).caller()
-        return sessions.verify(self.session_keys, credentials, now).caller()
+        return (await self.keyring.verified(credentials, now=now)).caller()
 
     async def verified(self, secret: str, *, address: str | None, now: datetime) -> VerifiedKey:
         """The key behind this text. Raises Unauthenticated or RateLimited."""
@@ -73,7 +72,7 @@ class SignIn:
                     return again  # many requests begin with the same key at once
                 if waited and known is Standing.UNKNOWN:
                     await self.throttle.check(*counted, now=now)
-                found = await self._looked_up(secret, parsed, now)
+                found = await self.keyring.signing(partial(self._looked_up, secret, parsed, now), now=now)
             if found is not None:
                 await self.cache.put(secret, found, now=now)
                 return found
@@ -84,12 +83,12 @@ class SignIn:
 
     async def turned_away(self, authorization: str | None, *, now: datetime) -> None:
         """The database says that these credentials ended, which the cache did not know of their key."""
-        credentials = bearer(authorization or "Bearer -")
-        if credentials.startswith("lz_"):
+        credentials = bearer.credentials(authorization or "Bearer -")
+        if credentials.startswith(bearer.KEY):
             await self.cache.put_bad(credentials, Standing.ENDED, now=now)
 
     async def _looked_up(self, secret: str, parsed: ParsedKey, now: datetime) -> VerifiedKey | None:
-        token = contexts.sign(self.context_key, "lookup", parsed.prefix, now)
+        token = contexts.sign(self.keyring.signs_contexts, "lookup", parsed.prefix, now)
         async with self.connections.transaction(Role.TENANT) as session:
             found = await api_keys.find(session, token)
         # an unknown prefix costs as much as a wrong key, so the two cannot be told apart by time
@@ -103,12 +102,3 @@ class SignIn:
             epoch=found.epoch or 0,
             expires_at=found.expires_at,
         )
-
-
-def bearer(authorization: str) -> str:
-    """The credentials in the header. Raises Unauthenticated where it is no bearer's."""
-    scheme, _, credentials = authorization.partition(" ")
-    credentials = credentials.strip()
-    if scheme.lower() != "bearer" or not credentials:
-        raise Unauthenticated("the Authorization header is not `Bearer` and a token")
-    return credentials

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from db.ended import KeyEnded
-from db.session import Session, columns
+from db.session import Session, columns, signed_argument
 
 SHOWN_AFTER_ITS_END = timedelta(days=30)
 
@@ -54,7 +54,8 @@ _HELD = "(k.customer_id = $1::uuid or ($1::uuid is null and k.customer_id is nul
 
 async def find(session: Session, token: str) -> FoundKey | None:
     """The working key of the prefix that `token` is signed for, whoever's it is: see `auth.contexts`, "lookup"."""
-    return await session.first(FoundKey, "select * from app.find_api_key($1)", token)
+    with signed_argument():
+        return await session.first(FoundKey, "select * from app.find_api_key($1)", token)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from uuid import UUID
 import orjson
 
 from db.page import COUNT_LIMIT, Edge, Page
-from db.session import Session, columns
+from db.session import Session, columns, signed_argument
 
 
 class AuditAction(StrEnum):
@@ -244,4 +244,5 @@ async def record_refusal(session: Session, token: str, event: Mapping[str, Any])
     """Add the event of a refusal before any customer is known: of the customer whose key has the prefix that `token` is
     signed for, if any has. See `auth.contexts`, "refusal".
     """
-    await session.execute("select app.record_refusal($1, $2)", token, orjson.dumps(dict(event)).decode())
+    with signed_argument():
+        await session.execute("select app.record_refusal($1, $2)", token, orjson.dumps(dict(event)).decode())

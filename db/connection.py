@@ -5,22 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 import asyncpg
 
 from db.errors import LandlordError, Unavailable
+from db.role import Role as Role
 from db.session import Session
-
-
-class Role(StrEnum):
-    TENANT = "tenant"
-    OPERATOR = "operator"
-    WORKER = "worker"
-
 
 # Constant, in one message of the simple protocol, so that nothing an earlier client planted can run before it.
 _BEGIN = "begin; select app.clean()"
@@ -60,12 +53,14 @@ class _Held:
 class Connections:
     """`urls` says how each login connects. `most` is 1 in a Lambda sandbox, which serves one invocation at a time.
 
-    `pooled` is for a transaction-mode pooler in between: nothing may be prepared by name then.
+    `pooled` is for a transaction-mode pooler in between: nothing may be prepared by name then. `renewed` says the urls
+    anew where a password turns out to be an old one; what it raises is Unavailable.
     """
 
     urls: Mapping[Role, str]
     most: int = 1
     pooled: bool = False
+    renewed: Callable[[], Awaitable[Mapping[Role, str]]] | None = None
     _idle: dict[Role, list[_Held]] = field(default_factory=dict)
     _lent: dict[Role, asyncio.Semaphore] = field(default_factory=dict)
 
@@ -128,13 +123,22 @@ class Connections:
                 return held
             held.connection.terminate()
         try:
-            connection = await asyncpg.connect(
-                self.urls[role], timeout=5, command_timeout=60, statement_cache_size=0 if self.pooled else 256
-            )
+            try:
+                connection = await self._connect(role)
+            except asyncpg.InvalidAuthorizationSpecificationError:
+                if self.renewed is None:
+                    raise
+                self.urls = await self.renewed()
+                connection = await self._connect(role)
         except (*_GONE, asyncpg.PostgresError) as error:
             raise Unavailable(f"connect failed: {type(error).__name__}") from error
         _teach_arrays(connection)
         return _Held(connection, loop, time.monotonic())
+
+    async def _connect(self, role: Role) -> asyncpg.Connection:
+        return await asyncpg.connect(
+            self.urls[role], timeout=5, command_timeout=60, statement_cache_size=0 if self.pooled else 256
+        )
 
     def _keep(self, role: Role, held: _Held) -> None:
         if not held.connection.is_closed():

@@ -13,6 +13,7 @@ LandlordError
 ├── RateLimited           too much was asked, or tried, in too short a time
 ├── TimedOut              it took longer than it may
 └── Unavailable           the database cannot be reached now
+    └── ContextRefused    it takes no context signed with this key, or with this clock
 """
 
 from __future__ import annotations
@@ -110,3 +111,10 @@ class Unavailable(LandlordError):
     def __init__(self, reason: str) -> None:
         super().__init__("The service cannot answer right now: try again in a moment.")
         self.reason = reason
+
+
+class ContextRefused(Unavailable):
+    """The key may have been retired since this process read it."""
+
+    def __init__(self) -> None:
+        super().__init__("the database refuses a context")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from functools import cache
@@ -15,12 +15,13 @@ import orjson
 
 from db.ended import Ended
 from db.enums import Tier
-from db.errors import NotFound, TimedOut, Unauthenticated
+from db.errors import ContextRefused, NotFound, TimedOut, Unauthenticated
 
 Row = TypeVar("Row")
 
 # raised by sql/migrations: see `app.open`
 _CREDENTIALS_ENDED = "LL004"
+_CONTEXT_REFUSED = "LL002"
 
 # The tier is read as the tenant, after the door is open: the lateral part runs for a row that `app.open` has answered.
 _OPEN = """
@@ -78,17 +79,18 @@ class Session:
         """Say for whom this transaction speaks, write its event, then make it read-only if asked.
 
         `token` is signed by `auth.contexts`; `facts` are {"key", "session", "epoch"}. Raises Unauthenticated where the
-        key, session or customer no longer works.
+        key, session or customer no longer works, and ContextRefused.
         """
         try:
-            opened = await self.first(
-                _Opened,
-                _OPEN,
-                token,
-                orjson.dumps(facts).decode(),
-                orjson.dumps(event).decode() if event is not None else None,
-                read_only,
-            )
+            with signed_argument():
+                opened = await self.first(
+                    _Opened,
+                    _OPEN,
+                    token,
+                    orjson.dumps(facts).decode(),
+                    orjson.dumps(event).decode() if event is not None else None,
+                    read_only,
+                )
         except asyncpg.PostgresError as error:
             if error.sqlstate == _CREDENTIALS_ENDED:
                 raise Unauthenticated("the database says that these credentials ended") from error
@@ -164,6 +166,17 @@ class Session:
                 yield
             except (asyncpg.QueryCanceledError, TimeoutError) as error:
                 raise TimedOut() from error
+
+
+@contextmanager
+def signed_argument() -> Iterator[None]:
+    """Around the call of a function that takes a signed argument. Raises ContextRefused where it does not take this one."""
+    try:
+        yield
+    except asyncpg.PostgresError as error:
+        if error.sqlstate == _CONTEXT_REFUSED:
+            raise ContextRefused() from error
+        raise
 
 
 def numerics(values: Iterable[Decimal | None]) -> str:

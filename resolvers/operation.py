@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
 from auth import contexts, keys, sessions, throttle
 from auth.caller import Caller, CallerKind
-from auth.contexts import ContextKey
 from auth.ends import Ends
+from auth.keyring import Keyring
 from auth.keys import Environment
-from auth.sessions import Claims, SigningKeys
+from auth.sessions import Claims
 from auth.signin import SignIn
 from auth.throttle import Subject
 from db import audit
@@ -33,8 +33,7 @@ class Operations:
     """Opens each operation as its caller's role, for its customer alone."""
 
     connections: Connections
-    context_key: ContextKey
-    session_keys: SigningKeys
+    keyring: Keyring
     key_environment: Environment
     sign_in: SignIn
     ends: Ends
@@ -60,9 +59,9 @@ class Operations:
                 context = self._context(origin, None, facts, None, Opened(suspended=False, epoch=0))
                 yield context
             else:
-                async with self.connections.transaction(_role(caller)) as session:
-                    event = _query(origin, caller, facts) if facts.kind == "query" else None
-                    opened = await self._speak(session, origin, caller, event, read_only=facts.kind == "query")
+                async with AsyncExitStack() as stack:
+                    begin = partial(self._begin, stack, origin, caller, facts)
+                    session, opened = await self.keyring.signing(begin, now=origin.now)
                     context = self._context(origin, caller, facts, session, opened)
                     yield context
                 ended += session.ended
@@ -78,6 +77,17 @@ class Operations:
         await self.ends.tell(ended, now=origin.now)
         for act in context.afterwards:
             act()
+
+    async def _begin(
+        self, stack: AsyncExitStack, origin: Origin, caller: Caller, facts: Facts
+    ) -> tuple[Session, Opened]:
+        """A transaction that speaks for the caller, for the stack to end; one that may not is undone here."""
+        async with AsyncExitStack() as trying:
+            session = await trying.enter_async_context(self.connections.transaction(_role(caller)))
+            event = _query(origin, caller, facts) if facts.kind == "query" else None
+            opened = await self._speak(session, origin, caller, event, read_only=facts.kind == "query")
+            stack.push_async_exit(trying.pop_all())
+        return session, opened
 
     async def refused(
         self, origin: Origin, caller: Caller | None, facts: Facts | None, *, code: str, reason: str
@@ -103,18 +113,26 @@ class Operations:
             "metadata": _told(facts),
         }
         if caller is not None and code != "UNAUTHENTICATED":
-            async with self.connections.transaction(_role(caller)) as session:
-                await self._speak(session, origin, caller, event, read_only=True)
+            await self.keyring.signing(partial(self._leave, origin, caller, event), now=origin.now)
             return
         parsed = keys.parse((origin.authorization or "").partition(" ")[2].strip())
         events = [(parsed.prefix if parsed else contexts.NOBODY, event)] if code != "RATE_LIMITED" else []
         if trips:
             events.append(_shut(origin, trips))
             trips.clear()
+        await self.keyring.signing(partial(self._leave_for, origin, events), now=origin.now)
+
+    async def _leave(self, origin: Origin, caller: Caller, event: dict[str, Any]) -> Opened:
+        """A transaction of its own for one event."""
+        async with self.connections.transaction(_role(caller)) as session:
+            return await self._speak(session, origin, caller, event, read_only=True)
+
+    async def _leave_for(self, origin: Origin, events: Sequence[tuple[str, dict[str, Any]]]) -> None:
+        """The same before any customer is known: each event with the prefix whose owner it goes to."""
         async with self.connections.transaction(Role.TENANT) as session:
-            for subject, one in events:
-                token = contexts.sign(self.context_key, "refusal", subject, origin.now)
-                await audit.record_refusal(session, token, one)
+            for prefix, event in events:
+                token = contexts.sign(self.keyring.signs_contexts, "refusal", prefix, origin.now)
+                await audit.record_refusal(session, token, event)
 
     async def _turned_away(self, origin: Origin, caller: Caller | None) -> None:
         """Count it, and let others know of credentials that were good once. Raises RateLimited."""
@@ -135,7 +153,7 @@ class Operations:
             caller=caller,
             session=session,
             loaders=Loaders(session) if session is not None else None,
-            desk=Desk(self.session_keys, self.key_environment, partial(self._exchange, origin)),
+            desk=Desk(self.keyring.sessions, self.key_environment, partial(self._exchange, origin)),
             record=partial(_record, session, origin, caller),
             wake_billing=self.wake_billing,
             suspended=opened.suspended,
@@ -148,7 +166,7 @@ class Operations:
         """Let the transaction speak for this caller; the database looks at the credentials once more."""
         subject = caller.customer_id if caller.kind is CallerKind.TENANT else caller.key_id
         return await session.open(
-            contexts.sign(self.context_key, caller.kind.value, str(subject), origin.now),
+            contexts.sign(self.keyring.signs_contexts, caller.kind.value, str(subject), origin.now),
             facts={
                 "key": str(caller.key_id),
                 "session": str(caller.session.jti) if caller.session else None,
@@ -168,11 +186,10 @@ class Operations:
             "action": "login",
             "status": "success",
         }
-        async with self.connections.transaction(_role(caller)) as session:
-            opened = await self._speak(session, origin, caller, event, read_only=False)
+        opened = await self.keyring.signing(partial(self._leave, origin, caller, event), now=origin.now)
         # what is remembered of the key may be older than the epoch that the session has to carry
         caller = replace(caller, epoch=opened.epoch)
-        return sessions.issue(self.session_keys, caller, key_expires_at=key.expires_at, now=origin.now)
+        return sessions.issue(self.keyring.sessions, caller, key_expires_at=key.expires_at, now=origin.now)
 
 
 async def _record(session: Session | None, origin: Origin, caller: Caller | None, deed: Deed) -> None:

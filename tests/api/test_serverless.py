@@ -6,10 +6,12 @@ import ast
 import re
 from pathlib import Path
 
-from app import MissingSettings, Settings
+from settings import NEEDED
 
 ROOT = Path(__file__).parents[2]
 DEPLOYED = (ROOT / "serverless.yml").read_text()
+# what the comment over `secrets` says is in each
+SECRETS = re.findall(r"^ +#   SECRETS/(\w+) +(.+)$", DEPLOYED, re.MULTILINE)
 
 
 def test_every_entry_point_is_deployed_and_there_is_no_other() -> None:
@@ -35,19 +37,16 @@ def test_the_artifacts_are_those_that_make_package_builds() -> None:
     }
 
 
-def test_every_setting_that_must_be_there_is_a_reference_to_a_secret() -> None:
-    given = dict(re.findall(r"^ +(LANDLORD_\w+): (.+)$", DEPLOYED, re.MULTILINE))
-    try:
-        Settings.from_env({})
-    except MissingSettings as missing:
-        needed = {problem.split()[0] for problem in missing.problems}
-    assert len(needed) == 5
-    for name in needed | {"LANDLORD_PEPPER", "LANDLORD_SCHEDULE_KEY"}:
-        key = re.fullmatch(r'"\{\{resolve:secretsmanager:\$\{param:secret\}:SecretString:(\w+)\}\}"', given[name])
-        assert key is not None
-        assert name == f"LANDLORD_{key[1].upper()}"
-    sources = "".join(path.read_text() for path in (ROOT / "app.py", ROOT / "handler.py"))
-    assert set(given) <= set(re.findall(r'"(LANDLORD_\w+)"', sources))
+def test_no_secret_is_told_to_a_function_but_the_names_of_those_that_it_needs() -> None:
+    given = re.findall(r"^ +(LANDLORD_\w+): (.+)$", DEPLOYED, re.MULTILINE)
+    secret = {f"LANDLORD_{text.upper()}" for _, texts in SECRETS for text in texts.split(", ")}
+    assert NEEDED | {"LANDLORD_PEPPER", "LANDLORD_SCHEDULE_KEY"} == secret
+    assert secret.isdisjoint(name for name, _ in given)
+    assert "{{resolve:" not in DEPLOYED
+    named = [names.split(",") for name, names in given if name == "LANDLORD_SECRETS"]
+    assert {name for names in named for name in names} == {f"${{param:secrets}}/{name}" for name, _ in SECRETS}
+    sources = "".join(path.read_text() for path in (ROOT / "settings.py", ROOT / "handler.py"))
+    assert {name for name, _ in given} <= set(re.findall(r'"(LANDLORD_\w+)"', sources))
 
 
 def test_of_cloudwatch_it_may_read_metrics_and_nothing_else_is_allowed_everywhere() -> None:

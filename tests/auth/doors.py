@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 from starlette.applications import Starlette
 
-from app import Settings, create_app, utc_now
+from app import Renew, Settings, create_app, utc_now
 from local.postgres import free_port
 from tests.landlord import ManyAddresses
 
@@ -71,11 +71,13 @@ class Door:
 
 
 @asynccontextmanager
-async def opened(settings: Settings, *, table: str | None, endpoint: str | None) -> AsyncIterator[Door]:
+async def opened(
+    settings: Settings, *, table: str | None, endpoint: str | None, renew: Renew | None = None
+) -> AsyncIterator[Door]:
     """As `settings` say, and with this table at this address."""
     clock = Clock()
     settings = replace(settings, access_table=table, aws_endpoint=endpoint)
-    app = create_app(settings, clock=clock)
+    app = create_app(settings, clock=clock, renew=renew)
     async with (
         app.router.lifespan_context(app),
         httpx.AsyncClient(transport=ManyAddresses(app), base_url="http://landlord.test", timeout=60) as http,
