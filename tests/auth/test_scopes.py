@@ -130,4 +130,4 @@ def test_the_description_has_a_row_for_every_scope() -> None:
     assert [line.split("`")[1] for line in lines[2:]] == [scope.value for scope in Scope]
     assert {line.split("`")[1] for line in lines if "` (operators) |" in line} == FOR_OPERATORS
     assert "| `audit:read` | the audit trail |" in lines
-    assert "| `billing:read` (operators) | `billingRun`, `billingRuns` |" in lines
+    assert "| `billing:read` (operators) | `billingRun`, `billingRuns`, an invoice's `recomputation` |" in lines

@@ -244,7 +244,7 @@ def test_an_operators_token_has_no_customer() -> None:
 def test_a_bad_token_is_refused_for_what_is_bad_in_it_and_the_caller_is_told_nothing_of_it(name: str) -> None:
     text, reason = BAD[name]
     refused = refusal(text)
-    assert type(refused) is Unauthenticated
+    assert isinstance(refused, Unauthenticated)
     assert str(refused) == str(Unauthenticated("any"))
     assert refused.reason == f"session token: {reason}"
 
