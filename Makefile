@@ -13,7 +13,7 @@ EMULATOR := build/aws/.made-from
 SOURCES_OF_BUNDLE := $(shell find graphiql -type f -not -path 'graphiql/dist/*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format types imports schema migrate package attacks bench crash histories planner audits browser ground lock clean
+.PHONY: help run test check lint format types imports schema migrate package attacks bench crash histories planner audits browser pooler ground lock clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ audits: $(VENV) node_modules/.complete $(BUNDLE)  ## GraphQL over HTTP: the audi
 
 browser: $(VENV) node_modules/.complete $(BUNDLE)  ## GraphiQL in headless Chromium (Debian's `chromium` must be there)
 	@$(BIN)/python -m local.against npm run --silent browser -- '{url}'
+
+pooler: $(BUNDLE) $(EMULATOR)  ## every test through PgBouncer, with a relay that listens in (Debian's `pgbouncer` must be there)
+	@$(BIN)/python -m pytest -n 2 --pooler -rs $(PYTEST_ARGS)
 
 ground: $(VENV) node_modules/.complete $(BUNDLE) $(EMULATOR)  ## install and build all that other commands need
 

@@ -49,9 +49,8 @@ class Installation:
     major: int
 
     def command(self, program: str, *arguments: str) -> list[str]:
-        """How to run `program` here. It refuses root, so root runs it as user 1000 of a namespace of its own."""
-        as_somebody = ["unshare", "--user", "--map-user=1000", "--map-group=1000"] if os.geteuid() == 0 else []
-        return [*as_somebody, str(self.folder / program), *arguments]
+        """How to run `program` here, which refuses root."""
+        return unprivileged([str(self.folder / program), *arguments])
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +125,11 @@ def find(setting: str | None) -> Installation:
             "PostgreSQL does not run as root, and `unshare` is missing to lend it a user: be an ordinary one."
         )
     return Installation(folder, _major(folder))
+
+
+def unprivileged(command: list[str]) -> list[str]:
+    """How to run `command` without being root: root runs it as user 1000 of a namespace of its own."""
+    return ["unshare", "--user", "--map-user=1000", "--map-group=1000", *command] if os.geteuid() == 0 else command
 
 
 def free_port() -> int:

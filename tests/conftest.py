@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 import asyncpg
@@ -17,6 +18,13 @@ from local import database, postgres
 from resolvers import execution
 from tests.landlord import Landlord, Tenant
 from tests.planner.both import ONE_WAY, Compared, both_ways
+
+if TYPE_CHECKING:
+    from tests.pooler.plugin import Way
+
+pytest_plugins = ["tests.pooler.plugin"]
+
+Prepare = Callable[[str], Awaitable[dict[str, str]]]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -61,9 +69,19 @@ def home(cluster: postgres.Cluster) -> Path:
 
 
 @pytest.fixture(scope="session")
-async def environment(cluster: postgres.Cluster) -> dict[str, str]:
+def prepare(cluster: postgres.Cluster, way: Way) -> Prepare:
+    """Makes a database of this name and migrates it: what the application is started with."""
+
+    async def made(name: str) -> dict[str, str]:
+        return way(await database.prepare(cluster.superuser_url, database.secrets_of(cluster.home), database=name))
+
+    return made
+
+
+@pytest.fixture(scope="session")
+async def environment(cluster: postgres.Cluster, way: Way) -> dict[str, str]:
     """What the application is started with."""
-    return await priced(cluster, database.DATABASE)
+    return way(await priced(cluster, database.DATABASE))
 
 
 async def priced(cluster: postgres.Cluster, name: str) -> dict[str, str]:
@@ -87,6 +105,7 @@ async def connections(settings: Settings) -> AsyncIterator[Connections]:
     held = Connections(
         {Role.TENANT: settings.tenant_url, Role.OPERATOR: settings.operator_url, Role.WORKER: settings.worker_url},
         most=4,
+        pooled=settings.pooled,
     )
     yield held
     await held.close()

@@ -71,6 +71,7 @@ class Landlord:
         connections = Connections(
             {Role.TENANT: settings.tenant_url, Role.OPERATOR: settings.operator_url, Role.WORKER: settings.worker_url},
             most=4,
+            pooled=settings.pooled,
         )
         migrator = await asyncpg.connect(environment["LANDLORD_MIGRATOR_URL"])
         minted = keys.mint("test")

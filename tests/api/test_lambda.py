@@ -135,6 +135,7 @@ async def others(landlord: Landlord, acme: Tenant) -> list[int]:
     return found
 
 
+@pytest.mark.direct("it counts the backends that a sandbox holds, and a pooler's are everybody's")
 async def test_one_sandbox_signs_in_asks_and_writes_over_one_held_connection(
     landlord: Landlord, acme: Tenant, others: list[int], environment: dict[str, str]
 ) -> None:
@@ -166,6 +167,7 @@ async def test_one_sandbox_signs_in_asks_and_writes_over_one_held_connection(
     assert [tuple(event) for event in events] == [came]
 
 
+@pytest.mark.direct("it counts the backends that a sandbox holds, and a pooler's are everybody's")
 async def test_a_connection_that_died_while_the_sandbox_was_frozen_is_replaced(
     landlord: Landlord, acme: Tenant, others: list[int], environment: dict[str, str], stored: Stored
 ) -> None:
@@ -181,6 +183,7 @@ async def test_a_connection_that_died_while_the_sandbox_was_frozen_is_replaced(
             await landlord.admin.execute("select pg_terminate_backend($1)", held[0])
 
 
+@pytest.mark.direct("it counts the backends that a sandbox holds, and a pooler's are everybody's")
 async def test_nothing_is_opened_before_it_is_needed(
     landlord: Landlord, others: list[int], environment: dict[str, str]
 ) -> None:

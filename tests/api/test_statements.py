@@ -118,13 +118,16 @@ async def customer(ledger: Ledger, *, months: int, tickets: int, comments: int, 
     return await landlord.key(customer_id, ["read"])
 
 
+@pytest.mark.off_script("it asks for arrays, in the name of nobody")
 async def test_no_connection_asks_the_database_about_types(watched: Watched, ledger: Ledger) -> None:
     """The driver would, once for each kind of array in our SQL that it was not told of, by a setting for the whole session."""
     names = {"boolean": "bool", "int": "int4", "integer": "int4", "bigint": "int8"}
     sources = [path.read_text() for path in (Path(__file__).parents[2] / "db").glob("*.py")]
     kinds = {names.get(kind, kind) for source in sources for kind in re.findall(r"(?:::| )([a-z0-9]+)\[\]", source)}
     assert kinds >= {"uuid", "text", "numeric", "date"}
-    connections = Connections({Role.TENANT: watched.landlord.settings.tenant_url})
+    connections = Connections(
+        {Role.TENANT: watched.landlord.settings.tenant_url}, pooled=watched.landlord.settings.pooled
+    )
     async with connections.transaction(Role.TENANT) as session:
         for kind in sorted(kinds):
             await asyncio.sleep(0)

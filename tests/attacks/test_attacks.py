@@ -12,6 +12,8 @@ from tests.attacks.mutants import PLAIN
 from tests.attacks.target import Target, Template
 from tests.db import rules
 
+pytestmark = pytest.mark.direct("the next tenant must come upon the connection that was attacked")
+
 ATTACKS = [*forging.ATTACKS, *reading.ATTACKS, *writing.ATTACKS, *leaving.ATTACKS, *asking.ATTACKS]
 
 

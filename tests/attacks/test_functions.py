@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.attacks import functions
 from tests.attacks.target import Target
+
+pytestmark = pytest.mark.direct("the next tenant must come upon the connection that was attacked")
 
 
 async def test_no_function_that_the_tenant_may_execute_says_anything_of_a_neighbour(target: Target) -> None:

@@ -30,6 +30,7 @@ from db.session import Session
 from local import database, postgres
 from local.aws import Emulator
 from tests.aws import aws  # noqa: F401
+from tests.conftest import Prepare
 from tests.landlord import Landlord, Tenant
 from tests.ledger import TOTAL, Ledger
 
@@ -105,13 +106,13 @@ class Desk:
 @pytest.fixture
 async def desk(
     cluster: postgres.Cluster,
-    environment: dict[str, str],
+    prepare: Prepare,
     aws: Emulator,  # noqa: F811
 ) -> AsyncIterator[Desk]:
     import boto3
 
     name = f"queue_{uuid4().hex[:8]}"
-    own = await database.prepare(cluster.superuser_url, database.secrets_of(cluster.home), database=name)
+    own = await prepare(name)
     admin = await asyncpg.connect(
         database.admin_url(cluster.superuser_url, name), server_settings={"search_path": "landlord"}
     )

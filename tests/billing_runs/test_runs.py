@@ -524,6 +524,7 @@ async def test_a_worker_whose_connection_breaks_says_so_and_blames_no_customer(
     assert counts(await ledger.run(started.id)) == counted(3, "7344.75", created=3)
 
 
+@pytest.mark.off_script("its deadlock is raised by a statement of its own")
 async def test_a_worker_that_gives_way_in_a_deadlock_tries_again(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -12,6 +12,8 @@ from db.connection import Connections, Role
 from db.session import Session
 from tests.landlord import Tenant
 
+pytestmark = pytest.mark.off_script("it asks without a context")
+
 
 async def names(session: Session) -> list[str]:
     return await session.values("select name from customers order by name")

@@ -12,6 +12,8 @@ from auth import keys
 from db.connection import Connections, Role
 from tests.landlord import Landlord, Tenant
 
+pytestmark = pytest.mark.off_script("it is injected SQL")
+
 
 async def test_the_planner_tells_how_many_rows_of_everybody_there_are(
     admin: asyncpg.Connection, acme: Tenant, globex: Tenant
@@ -125,7 +127,7 @@ async def test_the_texts_of_the_same_logins_statements_are_read_and_hold_no_valu
 
 
 async def test_it_can_end_the_same_logins_other_transactions(landlord: Landlord, acme: Tenant, globex: Tenant) -> None:
-    apart = Connections({Role.TENANT: landlord.settings.tenant_url}, most=1)
+    apart = Connections({Role.TENANT: landlord.settings.tenant_url}, most=1, pooled=landlord.settings.pooled)
     with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
         async with apart.transaction(Role.TENANT) as theirs:
             pid = await theirs.value("select pg_backend_pid()")
@@ -136,10 +138,11 @@ async def test_it_can_end_the_same_logins_other_transactions(landlord: Landlord,
     assert acme.customer_id != globex.customer_id
 
 
+@pytest.mark.direct("behind a pooler it slows or breaks whoever comes next, which is another test")
 async def test_a_setting_that_it_leaves_can_slow_or_break_the_next_and_no_more(
     landlord: Landlord, acme: Tenant, globex: Tenant
 ) -> None:
-    alone = Connections({Role.TENANT: landlord.settings.tenant_url}, most=1)
+    alone = Connections({Role.TENANT: landlord.settings.tenant_url}, most=1, pooled=landlord.settings.pooled)
     async with alone.transaction(Role.TENANT) as session:
         await session._connection.execute("set search_path = pg_catalog; set app.note = 'from Acme'")
     with pytest.raises(asyncpg.UndefinedTableError):

@@ -19,6 +19,7 @@ from db.session import Session
 from local import database, postgres
 from tests.billing import cases
 from tests.billing.accounts import Book
+from tests.conftest import Prepare
 from tests.landlord import Landlord
 from tests.ledger import Ledger
 
@@ -33,7 +34,9 @@ class House:
 
 
 @pytest.fixture(scope="session")
-def history_house(cluster: postgres.Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def history_house(
+    cluster: postgres.Cluster, prepare: Prepare, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[House]:
     second = tmp_path_factory.mktemp("prices") / "second.json"
     second.write_text(json.dumps(dearer(json.loads(price_list.FIRST_PRICE_LIST.read_text()))))
     files = [price_list.FIRST_PRICE_LIST, second]
@@ -43,14 +46,14 @@ def history_house(cluster: postgres.Cluster, tmp_path_factory: pytest.TempPathFa
     )
     # a factory, or the runner would take the place of the loop that other tests run in
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        ledger = runner.run(open_books(cluster, files))
+        ledger = runner.run(open_books(cluster, prepare, files))
         yield House(runner, ledger, book)
         runner.run(close(ledger))
 
 
-async def open_books(cluster: postgres.Cluster, files: list[Path]) -> Ledger:
+async def open_books(cluster: postgres.Cluster, prepare: Prepare, files: list[Path]) -> Ledger:
     name = "histories"
-    environment = await database.prepare(cluster.superuser_url, database.secrets_of(cluster.home), database=name)
+    environment = await prepare(name)
     admin = await asyncpg.connect(
         database.admin_url(cluster.superuser_url, name), server_settings={"search_path": "landlord"}
     )

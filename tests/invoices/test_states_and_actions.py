@@ -151,6 +151,7 @@ async def acting(ledger: Ledger, role: Role, invoice: InvoiceRow) -> AsyncIterat
             yield session
 
 
+@pytest.mark.off_script("it writes past the API, and has what is deferred checked at once")
 @pytest.mark.parametrize("role", RIGHTS, ids=[role.value for role in RIGHTS])
 @pytest.mark.parametrize("action", STATEMENTS)
 @STATES
@@ -244,6 +245,7 @@ FORGERIES: dict[str, tuple[State, list[str]]] = {
 }  # fmt: skip
 
 
+@pytest.mark.off_script("it writes past the API, and has what is deferred checked at once")
 @pytest.mark.parametrize("forgery", FORGERIES)
 async def test_the_database_makes_no_money_and_loses_none(ledger: Ledger, forgery: str) -> None:
     state, statements = FORGERIES[forgery]

@@ -36,6 +36,7 @@ from local.demo import books, notices, threads, trail
 from local.demo.books import Books, Prices
 from local.demo.moments import Calendar
 from local.demo.people import COMPANIES, SHOWCASE
+from tests.conftest import Prepare
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
@@ -85,11 +86,11 @@ class Planted:
 
 
 @asynccontextmanager
-async def prepared(cluster: postgres.Cluster, name: str, folder: Path, now: datetime) -> AsyncIterator[Planted]:
+async def prepared(
+    cluster: postgres.Cluster, prepare: Prepare, name: str, folder: Path, now: datetime
+) -> AsyncIterator[Planted]:
     """A database of this name with no demo data yet, and a folder of its own for its keys."""
-    environment = await database.prepare(
-        cluster.superuser_url, database.secrets_of(cluster.home), database=f"demo_{name}"
-    )
+    environment = await prepare(f"demo_{name}")
     folder.mkdir()
     shutil.copy(cluster.home / "admin-url", folder / "admin-url")
     admin = await asyncpg.connect(
@@ -100,25 +101,31 @@ async def prepared(cluster: postgres.Cluster, name: str, folder: Path, now: date
 
 
 @pytest.fixture(scope="module")
-async def planted(cluster: postgres.Cluster, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Planted]:
+async def planted(
+    cluster: postgres.Cluster, prepare: Prepare, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Planted]:
     """At NOW; for tests that only look."""
-    async with prepared(cluster, "one", tmp_path_factory.mktemp("demo") / "home", NOW) as fresh:
+    async with prepared(cluster, prepare, "one", tmp_path_factory.mktemp("demo") / "home", NOW) as fresh:
         await fresh.plant()
         yield fresh
 
 
 @pytest.fixture(scope="module")
-async def again(cluster: postgres.Cluster, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Planted]:
+async def again(
+    cluster: postgres.Cluster, prepare: Prepare, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Planted]:
     """At NOW as well; keys may come and go here."""
-    async with prepared(cluster, "two", tmp_path_factory.mktemp("demo") / "home", NOW) as fresh:
+    async with prepared(cluster, prepare, "two", tmp_path_factory.mktemp("demo") / "home", NOW) as fresh:
         await fresh.plant()
         yield fresh
 
 
 @pytest.fixture(scope="module")
-async def early(cluster: postgres.Cluster, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Planted]:
+async def early(
+    cluster: postgres.Cluster, prepare: Prepare, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Planted]:
     """At FIRST_INSTANT; for tests that only look."""
-    async with prepared(cluster, "early", tmp_path_factory.mktemp("demo") / "home", FIRST_INSTANT) as fresh:
+    async with prepared(cluster, prepare, "early", tmp_path_factory.mktemp("demo") / "home", FIRST_INSTANT) as fresh:
         await fresh.plant()
         yield fresh
 
@@ -452,10 +459,12 @@ async def test_even_on_the_first_instant_of_a_month_the_showcase_fills_its_page(
     assert tuple(newest) == (date(2027, 3, 1), 0, 60)
 
 
-async def test_the_first_tab_of_the_explorer_shows_the_showcase(cluster: postgres.Cluster, tmp_path: Path) -> None:
+async def test_the_first_tab_of_the_explorer_shows_the_showcase(
+    cluster: postgres.Cluster, prepare: Prepare, tmp_path: Path
+) -> None:
     """Planted now, since the application looks at the clock: its key, its session-less sign-in, its year."""
     query = (ROOT / "graphiql" / "queries" / "dashboard.graphql").read_text()
-    async with prepared(cluster, "now", tmp_path / "home", utc_now()) as fresh:
+    async with prepared(cluster, prepare, "now", tmp_path / "home", utc_now()) as fresh:
         held = await fresh.plant()
         app = create_app(Settings.from_env(fresh.environment | held))
         async with (

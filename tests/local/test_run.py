@@ -19,6 +19,8 @@ from local.postgres import free_port
 
 ROOT = Path(__file__).parents[2]
 
+pytestmark = pytest.mark.direct("it starts a database of its own")
+
 
 def test_a_taken_port_is_named_and_nothing_is_made(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
