@@ -10,10 +10,11 @@ VENV   := .venv/.synced
 NPM_CI := npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 BUNDLE := graphiql/dist/.built
 EMULATOR := build/aws/.made-from
+OLDER  := tests/older/node_modules
 SOURCES_OF_BUNDLE := $(shell find graphiql -type f -not -path 'graphiql/dist/*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format types imports schema migrate package attacks bench crash histories planner audits browser pooler ground lock clean
+.PHONY: help run test check lint format types imports schema migrate package attacks bench crash histories planner audits browser pooler older ground lock clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,6 +77,9 @@ browser: $(VENV) node_modules/.complete $(BUNDLE)  ## GraphiQL in headless Chrom
 pooler: $(BUNDLE) $(EMULATOR)  ## every test through PgBouncer, with a relay that listens in (Debian's `pgbouncer` must be there)
 	@$(BIN)/python -m pytest -n 2 --pooler -rs $(PYTEST_ARGS)
 
+older: $(EMULATOR) $(OLDER)/.complete  ## migrations, isolation and billing on the oldest PostgreSQL that is taken (Linux on x86_64)
+	@LANDLORD_POSTGRES_BIN=$(OLDER)/postgres-17/native/bin $(BIN)/python -m pytest -n 2 tests/db tests/billing_runs $(PYTEST_ARGS)
+
 ground: $(VENV) node_modules/.complete $(BUNDLE) $(EMULATOR)  ## install and build all that other commands need
 
 lock: $(VENV)  ## write requirements*.txt anew from requirements*.in
@@ -130,6 +134,13 @@ node_modules/.complete: package.json package-lock.json .npmrc
 	@echo "Node: installing package-lock.json"
 	@$(NPM_CI) > /dev/null
 	@touch node_modules/.built-with $@
+
+$(OLDER)/.complete: tests/older/package.json tests/older/package-lock.json
+	@$(node_is_there)
+	@echo "Node: installing tests/older/package-lock.json"
+	@$(NPM_CI) --prefix tests/older > /dev/null
+	@cd $(OLDER)/postgres-17 && node scripts/hydrate-symlinks.js
+	@touch $@
 
 define node_is_there
 if ! node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' 2>/dev/null \

@@ -78,7 +78,7 @@ def _as_migrator(act: Callable[[asyncpg.Connection], Awaitable[Answer]]) -> Answ
         return asyncio.run(connected())
     except (OSError, TimeoutError) as problem:
         raise click.ClickException(f"The database does not answer: {type(problem).__name__}.") from None
-    except migrations.ChangedMigration as ahead:
-        raise click.ClickException(f"{ahead}.") from None
+    except (migrations.OldServer, migrations.ChangedMigration) as refused:
+        raise click.ClickException(f"{refused}.") from None
     except asyncpg.PostgresError as problem:
         raise click.ClickException(f"The database refused: {problem.sqlstate} {type(problem).__name__}.") from None

@@ -16,6 +16,10 @@ MIGRATIONS = Path(__file__).parent.parent / "sql" / "migrations"
 # Any number: it only has to be the same wherever migrations run.
 _LOCK = 5_236_417_001
 
+# Before, statistics show rows that row-level security hides (CVE-2025-8713). And 16 knows no collation pg_c_utf8, by which
+# names are searched, 15 no membership without its privileges, by which the migrator becomes owner and guard.
+OLDEST = (17, 6)
+
 LOGINS = ("tenant", "operator", "worker", "auditor", "analytics")
 
 
@@ -24,6 +28,13 @@ class Migration:
     version: str
     name: str
     sql: str
+
+
+class OldServer(Exception):
+    """The server is of this version, which is older than OLDEST."""
+
+    def __init__(self, version: tuple[int, int]) -> None:
+        super().__init__("PostgreSQL {}.{} is too old: Landlord needs {}.{} or newer".format(*version, *OLDEST))
 
 
 class ChangedMigration(Exception):
@@ -52,9 +63,12 @@ async def bootstrap(superuser: asyncpg.Connection, password: str) -> None:
 async def migrate(migrator: asyncpg.Connection, *, steps: list[Migration] | None = None) -> list[str]:
     """Run what has not run yet, each file in a transaction of its own; the versions that ran.
 
-    Two runners at once wait for each other. Raises ChangedMigration if the database is ahead of the folder.
+    Two runners at once wait for each other. Raises OldServer, and ChangedMigration if the database is ahead of the folder.
     """
     ran: list[str] = []
+    version = await migrator.fetchval("select current_setting('server_version_num')::int")
+    if (here := divmod(version, 10_000)) < OLDEST:
+        raise OldServer(here)
     steps = migrations() if steps is None else steps
     async with alone(migrator):
         await migrator.execute(

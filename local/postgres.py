@@ -23,10 +23,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+from db.migrate import OLDEST, OldServer
 from local.home import Unusable, claim, write_private
-
-# older servers have CVE-2025-8713: their statistics show rows that row-level security hides
-_OLDEST = {15: 14, 16: 10, 17: 6}
 
 _LOG_LIMIT = 10_000_000
 _SECONDS_TO_START = 120  # after a crash the log is replayed first
@@ -154,7 +152,7 @@ def _folder_on_path() -> Path | None:
 
 
 def _major(folder: Path) -> int:
-    """The major version of the server in `folder`. Raises Unusable if a known hole is open in it."""
+    """The major version of the server in `folder`. Raises Unusable if it is too old."""
     try:
         said = subprocess.run(
             [folder / "postgres", "--version"], check=True, capture_output=True, text=True, env=_environment()
@@ -163,11 +161,8 @@ def _major(folder: Path) -> int:
         raise Unusable(f"{folder / 'postgres'} does not run on this machine ({problem}).") from None
     version = re.search(r"(\d+)(?:\.(\d+))?", said)
     major, minor = (int(version[1]), int(version[2] or 0)) if version else (0, 0)
-    if major < min(_OLDEST) or minor < _OLDEST.get(major, 0):
-        raise Unusable(
-            f"{folder / 'postgres'} is PostgreSQL {major}.{minor}, which lets row-level security be gone around "
-            "(CVE-2025-8713): Landlord needs 15.14, 16.10, 17.6 or newer. LANDLORD_POSTGRES_BIN chooses another."
-        )
+    if (major, minor) < OLDEST:
+        raise Unusable(f"{OldServer((major, minor))}. It is in {folder}; LANDLORD_POSTGRES_BIN chooses another.")
     return major
 
 
