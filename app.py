@@ -18,7 +18,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from auth import sessions
+from auth import expiry, sessions
 from auth.cache import KeyCache, MemoryCache, SharedCache
 from auth.dynamo import Table
 from auth.ends import Ends
@@ -288,7 +288,9 @@ class Worker:
         await run.work(self._connections, clock=self._clock)
 
     async def _remind(self) -> None:
-        await dunning.remind(self._connections, now=self._clock())
+        now = self._clock()
+        await dunning.remind(self._connections, now=now)
+        await expiry.remind(self._connections, now=now)
 
     async def _deliver(self) -> None:
         if self._send is not None:

@@ -87,7 +87,8 @@ def outbox_worker(event: dict[str, Any], context: object) -> dict[str, str]:
 def scheduled(event: dict[str, Any], context: object) -> dict[str, str]:
     """The job that a schedule's `event` names, as of the event's `time`. Raises KeyError for one that is none.
 
-    `month` again and again on the first days of one; `reminders` once a day; `runs` every few minutes.
+    `month` again and again on the first days of one; `reminders` once a day; `runs` and `ends`
+    every few minutes.
     """
     now = datetime.fromisoformat(event["time"])
     job = _JOBS[event["job"]]
@@ -116,14 +117,28 @@ async def _share_out_runs(connections: Connections, now: datetime) -> None:
 
 
 async def _remind(connections: Connections, now: datetime) -> None:
+    from auth import expiry
     from billing import dunning
 
     await dunning.remind(connections, now=now)
+    await expiry.remind(connections, now=now)
+
+
+async def _tell_again(connections: Connections, now: datetime) -> None:
+    """What ended lately, for sandboxes that were not told of it at the time."""
+    from auth.dynamo import Table
+    from auth.ends import Ends
+    from auth.retelling import tell_again
+
+    settings = _settings(_WORKERS)
+    table = Table(settings.access_table, settings.aws_endpoint) if settings.access_table is not None else None
+    await tell_again(connections, Ends(table), now=now)
 
 
 _JOBS: Mapping[str, Callable[[Connections, datetime], Awaitable[object]]] = {
     "month": _begin_month,
     "reminders": _remind,
+    "ends": _tell_again,
     "runs": _share_out_runs,
 }
 

@@ -80,10 +80,13 @@ class Settings:
     def from_env(cls, environ: Mapping[str, str] = os.environ, *, needs: Collection[str] = NEEDED) -> Settings:
         """`needs`: what this process cannot do without; the rest of it may be empty. Raises MissingSettings."""
         problems: list[str] = []
+        # whoever answers with a shared table names keys in it
+        answers = set(needs) >= NEEDED and environ.get("LANDLORD_ACCESS_TABLE")
+        wanted = {*needs, "LANDLORD_PEPPER"} if answers else set(needs)
 
         def text(name: str) -> str:
             value = environ.get(name, "")
-            if not value and (name in needs or name not in NEEDED):
+            if not value and name in wanted:
                 problems.append(f"{name} is not set")
             return value
 
@@ -102,9 +105,7 @@ class Settings:
         worker_url = text("LANDLORD_WORKER_URL")
         context_keys = signing("LANDLORD_CONTEXT_KEY")
         session_keys = signing("LANDLORD_SESSION_KEYS")
-        pepper = b""
-        if environ.get("LANDLORD_ACCESS_TABLE") or environ.get("LANDLORD_PEPPER"):
-            pepper = next(iter(signing("LANDLORD_PEPPER").values()), b"")
+        pepper = next(iter(signing("LANDLORD_PEPPER").values()), b"")
         if problems:
             raise MissingSettings(problems)
         return cls(

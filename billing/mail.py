@@ -20,7 +20,7 @@ from uuid import UUID
 from billing import invoicing, pdf
 from billing.pdf import Paper, money
 from billing.periods import Month
-from db import company, customers, documents, invoices
+from db import api_keys, company, customers, documents, invoices
 from db.company import CompanyRow
 from db.customers import CustomerRow
 from db.errors import NotFound
@@ -141,12 +141,40 @@ async def _credited(
     return Text(f"Credit note {note.number}", body, customer.billing_email, details)
 
 
+async def _key_ends(
+    session: Session, customer: CustomerRow, details: CompanyRow, payload: Mapping[str, Any], today: date
+) -> Text:
+    key_id = UUID(payload["key_id"])
+    found = [key for key in await api_keys.by_ids(session, [key_id]) if key.customer_id == customer.id]
+    if not found:
+        raise NotFound("API key", key_id)
+    key = found[0]
+    if key.revoked_at is not None:
+        raise Pointless("The key was revoked before this could be sent.")
+    if key.expires_at is None or key.expires_at.date() < today:
+        raise Pointless("The key had ended before this could be sent.")
+    newer = await api_keys.successor(session, key)
+    used = f"was last used on {key.last_used_at:%Y-%m-%d}" if key.last_used_at is not None else "has never been used"
+    said = (
+        f"your API key “{key.name}” ({key.prefix}) ends on {key.expires_at:%Y-%m-%d at %H:%M} UTC. From then on it is"
+        f" refused, and so are the sessions made with it. It {used}."
+    )
+    if newer is None:
+        advice = "Whoever needs it any longer should have a new key by then."
+    else:
+        advice = f"It was rotated to {newer.prefix}: whoever still uses the old one should have the new one by then."
+    return Text(f"API key “{key.name}” ends soon", _body(customer, details, said, advice), customer.email, details)
+
+
 _TEXTS: dict[str, Callable[[Session, CustomerRow, CompanyRow, Mapping[str, Any], date], Awaitable[Text]]] = {
     "invoice-issued": _issued,
     "invoice-reminder-1": _reminder,
     "invoice-reminder-7": _reminder,
     "invoice-reminder-14": _reminder,
     "credit-note-issued": _credited,
+    "api-key-ends-14": _key_ends,
+    "api-key-ends-3": _key_ends,
+    "api-key-ends-1": _key_ends,
 }
 
 

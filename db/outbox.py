@@ -126,3 +126,13 @@ async def queue_reminders(session: Session, *, day: int, due_from: date, due_to:
     """Queue the reminder of this day after the due date for open invoices due in these days, each once; how many."""
     queued: int = await session.value("select app.queue_reminders($1, $2, $3, $4, $5)", day, due_from, due_to, at, most)
     return queued
+
+
+async def queue_key_notices(
+    session: Session, *, days: int, ends_from: datetime, ends_to: datetime, at: datetime, most: int
+) -> int:
+    """Queue the notice of so many days before the end for keys that end in [ends_from, ends_to), each once; how many."""
+    queued: int = await session.value(
+        "select app.queue_key_notices($1, $2, $3, $4, $5)", days, ends_from, ends_to, at, most
+    )
+    return queued

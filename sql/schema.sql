@@ -104,6 +104,28 @@ $$;
 
 ALTER FUNCTION app.context() OWNER TO landlord_guard;
 
+CREATE FUNCTION app.ended_since(since timestamp with time zone) RETURNS TABLE(kind text, id uuid, epoch bigint, at timestamp with time zone)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select 'customer', c.id, c.epoch, c.epoch_raised_at
+      from landlord.customers c
+     where c.epoch_raised_at >= ended_since.since
+     union all
+    select 'key', k.id, null, k.revoked_at from landlord.api_keys k where k.revoked_at >= ended_since.since
+     union all
+    -- rotated: what replaced it says when
+    select 'key', k.id, null, k.expires_at
+      from landlord.api_keys newer
+      join landlord.api_keys k on k.id = newer.rotated_from
+     where newer.rotated_from is not null and newer.created_at >= ended_since.since
+       and k.revoked_at is null and k.expires_at is not null
+     union all
+    select 'session', s.jti, null, s.expires_at from landlord.ended_sessions s where s.ended_at >= ended_since.since
+$$;
+
+ALTER FUNCTION app.ended_since(since timestamp with time zone) OWNER TO landlord_guard;
+
 CREATE FUNCTION app.field(value text) RETURNS bytea
     LANGUAGE sql STABLE
     RETURN CASE WHEN (value IS NULL) THEN int8send(('-1'::integer)::bigint) ELSE (int8send((octet_length(convert_to(value, 'UTF8'::name)))::bigint) || convert_to(value, 'UTF8'::name)) END;
@@ -147,6 +169,12 @@ begin
     insert into app.signing_keys (kid, purpose, ipad, opad)
     values (install_key.kid, 'edge', app.pad(key, 54), app.pad(key, 92))   -- 0x36 and 0x5c
     on conflict do nothing;
+    if not exists (
+        select from app.signing_keys k
+         where k.kid = install_key.kid and k.purpose = 'edge' and sha256(k.ipad) = sha256(app.pad(install_key.key, 54))
+    ) then
+        raise exception 'there was another key of this kid: a new one takes a new kid' using errcode = 'LL006';
+    end if;
 end
 $$;
 
@@ -322,6 +350,35 @@ end
 $$;
 
 ALTER FUNCTION app.pad(key bytea, fill integer) OWNER TO landlord_guard;
+
+CREATE FUNCTION app.queue_key_notices(days integer, ends_from timestamp with time zone, ends_to timestamp with time zone, at timestamp with time zone, most integer) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with ending as (
+        select k.customer_id, k.id, 'api-key-ends-' || queue_key_notices.days || '/' || k.id as key
+          from landlord.api_keys k
+         where k.customer_id is not null
+           and k.revoked_at is null
+           and k.expires_at >= queue_key_notices.ends_from and k.expires_at < queue_key_notices.ends_to
+           and k.created_at <= k.expires_at - make_interval(days => queue_key_notices.days)
+           and not exists (
+                   select from landlord.outbox o
+                    where o.customer_id = k.customer_id
+                      and o.key = 'api-key-ends-' || queue_key_notices.days || '/' || k.id
+               )
+         limit queue_key_notices.most
+    ), queued as (
+        insert into landlord.outbox (customer_id, kind, key, payload, due_at)
+        select ending.customer_id, 'email', ending.key, jsonb_build_object('key_id', ending.id), queue_key_notices.at
+          from ending
+            on conflict do nothing
+        returning 1 as one
+    )
+    select count(*) from queued;
+$$;
+
+ALTER FUNCTION app.queue_key_notices(days integer, ends_from timestamp with time zone, ends_to timestamp with time zone, at timestamp with time zone, most integer) OWNER TO landlord_guard;
 
 CREATE FUNCTION app.queue_reminders(day integer, due_from date, due_to date, at timestamp with time zone, most integer) RETURNS bigint
     LANGUAGE sql SECURITY DEFINER
@@ -594,6 +651,9 @@ CREATE FUNCTION landlord.customer_keeps_itself() RETURNS trigger
 begin
     if new.epoch < old.epoch or new.id <> old.id or new.invoice_prefix <> old.invoice_prefix then
         raise exception 'a customer keeps its id and invoice prefix, and its epoch only goes up' using errcode = 'LL010';
+    end if;
+    if new.epoch > old.epoch then
+        new.epoch_raised_at := now();
     end if;
     return new;
 end
@@ -1026,6 +1086,7 @@ CREATE TABLE landlord.customers (
     epoch bigint DEFAULT 1 NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    epoch_raised_at timestamp with time zone,
     CONSTRAINT customers_aws_account_id_check CHECK ((aws_account_id ~ '^[0-9]{12}$'::text)),
     CONSTRAINT customers_aws_org_id_check CHECK ((aws_org_id ~ '^o-[a-z0-9]{10,32}$'::text)),
     CONSTRAINT customers_billing_email_check CHECK (((length(billing_email) <= 254) AND (billing_email ~ '^[^@[:space:]]+@[^@[:space:]]+$'::text))),
@@ -1639,7 +1700,11 @@ ALTER TABLE ONLY landlord.webhook_endpoints
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (version);
 
+CREATE INDEX api_keys_expire ON landlord.api_keys USING btree (expires_at) WHERE (expires_at IS NOT NULL);
+
 CREATE INDEX api_keys_of_customer ON landlord.api_keys USING btree (customer_id, id DESC);
+
+CREATE INDEX api_keys_revoked ON landlord.api_keys USING btree (revoked_at) WHERE (revoked_at IS NOT NULL);
 
 CREATE UNIQUE INDEX api_keys_rotated_once ON landlord.api_keys USING btree (customer_id, rotated_from) NULLS NOT DISTINCT WHERE (rotated_from IS NOT NULL);
 
@@ -1661,9 +1726,13 @@ CREATE INDEX credit_notes_of_invoice ON landlord.credit_notes USING btree (custo
 
 CREATE INDEX credit_uses_of_invoice ON landlord.credit_uses USING btree (customer_id, invoice_id);
 
+CREATE INDEX customers_epoch_raised ON landlord.customers USING btree (epoch_raised_at) WHERE (epoch_raised_at IS NOT NULL);
+
 CREATE INDEX customers_newest ON landlord.customers USING btree (id DESC);
 
 CREATE INDEX ended_sessions_expired ON landlord.ended_sessions USING btree (expires_at);
+
+CREATE INDEX ended_sessions_lately ON landlord.ended_sessions USING btree (ended_at);
 
 CREATE INDEX idempotency_keys_age ON landlord.idempotency_keys USING btree (created_at);
 
@@ -1921,6 +1990,8 @@ CREATE POLICY api_keys_of_guard ON landlord.api_keys TO landlord_guard USING (tr
 CREATE POLICY api_keys_of_operator ON landlord.api_keys TO landlord_operator USING (( SELECT app.operator() AS operator));
 
 CREATE POLICY api_keys_of_tenant ON landlord.api_keys TO landlord_tenant USING ((customer_id = ( SELECT app.tenant() AS tenant)));
+
+CREATE POLICY api_keys_of_worker ON landlord.api_keys FOR SELECT TO landlord_worker USING ((customer_id IN ( SELECT app.claimed() AS claimed)));
 
 ALTER TABLE landlord.audit_events ENABLE ROW LEVEL SECURITY;
 
@@ -2199,6 +2270,9 @@ GRANT ALL ON FUNCTION app.clean() TO landlord_analytics;
 
 REVOKE ALL ON FUNCTION app.context() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION app.ended_since(since timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.ended_since(since timestamp with time zone) TO landlord_worker;
+
 REVOKE ALL ON FUNCTION app.field(value text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.field(value text) TO landlord_owner;
 GRANT ALL ON FUNCTION app.field(value text) TO landlord_tenant;
@@ -2260,6 +2334,9 @@ GRANT ALL ON FUNCTION app.operator() TO landlord_owner;
 
 REVOKE ALL ON FUNCTION app.pad(key bytea, fill integer) FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION app.queue_key_notices(days integer, ends_from timestamp with time zone, ends_to timestamp with time zone, at timestamp with time zone, most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.queue_key_notices(days integer, ends_from timestamp with time zone, ends_to timestamp with time zone, at timestamp with time zone, most integer) TO landlord_worker;
+
 REVOKE ALL ON FUNCTION app.queue_reminders(day integer, due_from date, due_to date, at timestamp with time zone, most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.queue_reminders(day integer, due_from date, due_to date, at timestamp with time zone, most integer) TO landlord_worker;
 
@@ -2311,17 +2388,21 @@ GRANT SELECT ON TABLE landlord.api_keys TO landlord_guard;
 
 GRANT SELECT(id),INSERT(id) ON TABLE landlord.api_keys TO landlord_tenant;
 GRANT SELECT(id),INSERT(id) ON TABLE landlord.api_keys TO landlord_operator;
+GRANT SELECT(id) ON TABLE landlord.api_keys TO landlord_worker;
 
 GRANT SELECT(customer_id),INSERT(customer_id) ON TABLE landlord.api_keys TO landlord_tenant;
 GRANT SELECT(customer_id),INSERT(customer_id) ON TABLE landlord.api_keys TO landlord_operator;
+GRANT SELECT(customer_id) ON TABLE landlord.api_keys TO landlord_worker;
 
 GRANT SELECT(name),INSERT(name) ON TABLE landlord.api_keys TO landlord_tenant;
 GRANT SELECT(name),INSERT(name) ON TABLE landlord.api_keys TO landlord_operator;
 GRANT INSERT(name) ON TABLE landlord.api_keys TO landlord_guard;
+GRANT SELECT(name) ON TABLE landlord.api_keys TO landlord_worker;
 
 GRANT SELECT(prefix),INSERT(prefix) ON TABLE landlord.api_keys TO landlord_tenant;
 GRANT SELECT(prefix),INSERT(prefix) ON TABLE landlord.api_keys TO landlord_operator;
 GRANT INSERT(prefix) ON TABLE landlord.api_keys TO landlord_guard;
+GRANT SELECT(prefix) ON TABLE landlord.api_keys TO landlord_worker;
 
 GRANT INSERT(key_hash) ON TABLE landlord.api_keys TO landlord_tenant;
 GRANT INSERT(key_hash) ON TABLE landlord.api_keys TO landlord_operator;
@@ -2330,22 +2411,28 @@ GRANT INSERT(key_hash) ON TABLE landlord.api_keys TO landlord_guard;
 GRANT SELECT(scopes),INSERT(scopes) ON TABLE landlord.api_keys TO landlord_tenant;
 GRANT SELECT(scopes),INSERT(scopes) ON TABLE landlord.api_keys TO landlord_operator;
 GRANT INSERT(scopes) ON TABLE landlord.api_keys TO landlord_guard;
+GRANT SELECT(scopes) ON TABLE landlord.api_keys TO landlord_worker;
 
 GRANT SELECT(rotated_from),INSERT(rotated_from) ON TABLE landlord.api_keys TO landlord_tenant;
 GRANT SELECT(rotated_from),INSERT(rotated_from) ON TABLE landlord.api_keys TO landlord_operator;
+GRANT SELECT(rotated_from) ON TABLE landlord.api_keys TO landlord_worker;
 
 GRANT SELECT(expires_at),INSERT(expires_at),UPDATE(expires_at) ON TABLE landlord.api_keys TO landlord_tenant;
 GRANT SELECT(expires_at),INSERT(expires_at),UPDATE(expires_at) ON TABLE landlord.api_keys TO landlord_operator;
+GRANT SELECT(expires_at) ON TABLE landlord.api_keys TO landlord_worker;
 
 GRANT SELECT(revoked_at),UPDATE(revoked_at) ON TABLE landlord.api_keys TO landlord_tenant;
 GRANT SELECT(revoked_at),UPDATE(revoked_at) ON TABLE landlord.api_keys TO landlord_operator;
+GRANT SELECT(revoked_at) ON TABLE landlord.api_keys TO landlord_worker;
 
 GRANT SELECT(last_used_at) ON TABLE landlord.api_keys TO landlord_tenant;
 GRANT SELECT(last_used_at) ON TABLE landlord.api_keys TO landlord_operator;
 GRANT UPDATE(last_used_at) ON TABLE landlord.api_keys TO landlord_guard;
+GRANT SELECT(last_used_at) ON TABLE landlord.api_keys TO landlord_worker;
 
 GRANT SELECT(created_at) ON TABLE landlord.api_keys TO landlord_tenant;
 GRANT SELECT(created_at) ON TABLE landlord.api_keys TO landlord_operator;
+GRANT SELECT(created_at) ON TABLE landlord.api_keys TO landlord_worker;
 
 GRANT SELECT ON TABLE landlord.audit_events TO landlord_tenant;
 GRANT SELECT ON TABLE landlord.audit_events TO landlord_operator;

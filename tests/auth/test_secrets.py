@@ -154,6 +154,17 @@ def test_settings_are_the_environment_and_the_secrets_that_it_names(
     assert one.session_keys == Settings.from_env(environment).session_keys
 
 
+def test_a_process_needs_what_it_does_and_whoever_answers_with_a_shared_table_its_pepper(
+    environment: dict[str, str],
+) -> None:
+    shared = {"LANDLORD_ACCESS_TABLE": "access", "LANDLORD_WORKER_URL": environment["LANDLORD_WORKER_URL"]}
+    assert Settings.from_env(shared, needs={"LANDLORD_WORKER_URL"}).access_table == "access"
+    alone = {name: value for name, value in environment.items() if name != "LANDLORD_PEPPER"}
+    assert Settings.from_env(alone).pepper == b""
+    with pytest.raises(MissingSettings, match="LANDLORD_PEPPER is not set"):
+        Settings.from_env(alone | shared)
+
+
 # ---------------------------------------------------------------- what a sandbox does when a secret changed
 
 

@@ -44,6 +44,9 @@ DEFINERS = {
     "app.install_key(kid text, key bytea)",
     "app.install_operator_key(name text, prefix text, key_hash text, scopes text[])",
     "app.new_invoice_prefix()",
+    "app.ended_since(since timestamp with time zone)",
+    "app.queue_key_notices(days integer, ends_from timestamp with time zone, ends_to timestamp with time zone,"
+    " at timestamp with time zone, most integer)",
     "app.queue_reminders(day integer, due_from date, due_to date, at timestamp with time zone, most integer)",
     "app.open(token text, facts text, event text, read_only boolean)", "app.operator()",
     "app.record_refusal(token text, event text)", "app.renew(kid text, key bytea)", "app.retire_key(kid text)",
