@@ -14,7 +14,7 @@ OLDER  := tests/older/node_modules
 SOURCES_OF_BUNDLE := $(shell find graphiql -type f -not -path 'graphiql/dist/*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format types imports schema migrate package attacks bench crash histories planner audits browser pooler older ground lock clean
+.PHONY: help run test check lint format types imports schema migrate package attacks bench crash histories planner hostile audits browser pooler older ground lock clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,9 @@ histories: $(VENV) $(EMULATOR)  ## 1,000 random lives of a customer (HISTORIES):
 
 planner: $(VENV) $(EMULATOR)  ## 20,000 random documents (DOCUMENTS): their plans answer as graphql-core does
 	@$(BIN)/python -m pytest -n 2 tests/planner --documents $(DOCUMENTS)
+
+hostile: $(VENV)  ## how much CPU hostile requests cost: none may cost more than 100 ms
+	@$(BIN)/python -m bench.hostile
 
 audits: $(VENV) node_modules/.complete $(BUNDLE)  ## GraphQL over HTTP: the audits of graphql-http against the running server
 	@$(BIN)/python -m local.against npm run --silent audits -- '{url}'

@@ -49,7 +49,7 @@ Cost: TypeAlias = Callable[[VariableValues], int]
 
 REQUEST: Final = 1  # for being parsed, checked, written down and answered, whatever it asks
 MUTATION: Final = 10  # for its writes and their event, in a transaction that others may wait for
-INTROSPECTED: Final = 50  # objects of the schema itself, which is in memory, cost one point together
+INTROSPECTED: Final = 20  # objects of the schema itself, which is in memory, cost one point together
 
 # How many objects there usually are in a list without `first`; one that is not named here has OTHERWISE.
 USUAL: Final[Mapping[tuple[str, str], int]] = {

@@ -51,7 +51,7 @@ from db.errors import Invalid, LandlordError, RateLimited, TimedOut, Unauthentic
 from resolvers.access import Declared, Needs, declared_access, missing, needs_of, only_signs_in, root_fields
 from resolvers.buckets import Balance, Buckets, Overdrawn
 from resolvers.cost import REQUEST, Cost, cost_of
-from resolvers.limits import Limits, TooComplex, check_document, holds_nul
+from resolvers.limits import Limits, TooComplex, check_counts, check_depth, holds_nul
 from resolvers.plan import Execute, by_plan
 from resolvers.planner import Planner
 from schema.context import Context, Facts, Origin
@@ -356,14 +356,12 @@ class Engine:
             raise _Refused("BAD_REQUEST", "the document does not parse", [error]) from None
 
     def _validated(self, node: DocumentNode, hash: str, *, hide_suggestions: bool) -> _Document:
+        self._within(check_counts, node)
         errors = validate(self._schema, node, _RULES, max_errors=self.limits.errors, hide_suggestions=hide_suggestions)
         if errors:
             code = "INVALID" if all(map(_blames_a_value, errors)) else "BAD_REQUEST"
             raise _Refused(code, "the document is not valid", errors)
-        try:
-            check_document(node, self.limits)
-        except (TooComplex, Invalid) as error:
-            raise _Refused(code_of(error), str(error), [_unlocated(error)]) from None
+        self._within(check_depth, node)
         operations: dict[str | None, _Asked] = {}
         definitions = [one for one in node.definitions if isinstance(one, OperationDefinitionNode)]
         for operation in definitions:
@@ -380,6 +378,13 @@ class Engine:
         if len(definitions) == 1:
             operations[None] = next(iter(operations.values()))
         return _Document(node, operations)
+
+    def _within(self, check: Callable[[DocumentNode, Limits], None], node: DocumentNode) -> None:
+        """Raises _Refused."""
+        try:
+            check(node, self.limits)
+        except (TooComplex, Invalid) as error:
+            raise _Refused(code_of(error), str(error), [_unlocated(error)]) from None
 
     def _cost_of(self, node: DocumentNode, operation: OperationDefinitionNode) -> Cost:
         """Raises _Refused."""

@@ -30,6 +30,8 @@ class Limits:
     depth: int = 15
     aliases: int = 30
     directives: int = 10
+    repeats: int = 20  # of a field that stands in the same braces already: they are compared each with each
+    operations: int = 10  # in one document, of which one is run
     cost: int = 5000  # points; see `resolvers/cost.py`
     errors: int = 5  # answered; what follows is cut off
     seconds: float = 20.0  # API Gateway gives up at 30
@@ -50,7 +52,16 @@ class _Counts(Visitor):
         super().__init__()
         self.aliases = 0
         self.directives = 0
+        self.repeats = 0
+        self.operations = 0
         self.nul = False
+
+    def enter_operation_definition(self, *_: Any) -> None:
+        self.operations += 1
+
+    def enter_selection_set(self, node: SelectionSetNode, *_: Any) -> None:
+        named = [one.alias or one.name for one in node.selections if isinstance(one, FieldNode)]
+        self.repeats += len(named) - len({name.value for name in named})
 
     def enter_field(self, node: FieldNode, *_: Any) -> None:
         self.aliases += node.alias is not None
@@ -62,19 +73,26 @@ class _Counts(Visitor):
         self.nul = self.nul or "\0" in node.value
 
 
-def check_document(document: DocumentNode, limits: Limits) -> None:
-    """Of a valid document, since only that is sure to have no circle of fragments. Raises TooComplex or Invalid."""
+def check_counts(document: DocumentNode, limits: Limits) -> None:
+    """Of any document that parses: to validate one takes the square of some of these. Raises TooComplex or Invalid."""
     counts = _Counts()
     visit(document, counts)
-    for what, count, most in (
-        ("aliases", counts.aliases, limits.aliases),
-        ("directives", counts.directives, limits.directives),
-        ("levels", _depth(document), limits.depth),
-    ):
-        if count > most:
-            raise TooComplex(f"This document has {count} {what}, and {most} is the most: ask in several requests.")
+    _check("operations", counts.operations, limits.operations)
+    _check("aliases", counts.aliases, limits.aliases)
+    _check("directives", counts.directives, limits.directives)
+    _check("repeated fields", counts.repeats, limits.repeats)
     if counts.nul:
         raise Invalid("Text cannot hold the character U+0000.")
+
+
+def check_depth(document: DocumentNode, limits: Limits) -> None:
+    """Of a valid document, since only that is sure to have no circle of fragments. Raises TooComplex."""
+    _check("levels", _depth(document), limits.depth)
+
+
+def _check(what: str, count: int, most: int) -> None:
+    if count > most:
+        raise TooComplex(f"This document has {count} {what}, and {most} is the most: ask in several requests.")
 
 
 def json_depth(value: object) -> int:

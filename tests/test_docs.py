@@ -157,7 +157,8 @@ def test_the_limits_are_those_of_the_code() -> None:
     told = " ".join(API.split("## Limits")[1].split("\n### ")[0].split())
     assert told == (
         f"A request has at most {limits.body_bytes // 1024} KB, JSON of {limits.json_depth} levels, {limits.tokens} tokens,"
-        f" {limits.depth} levels of fields, {limits.aliases} aliases and {limits.directives} directives. It may take"
+        f" {limits.depth} levels of fields, {limits.aliases} aliases, {limits.directives} directives, {limits.repeats} fields that"
+        f" stand in the same braces twice, and {limits.operations} operations, of which one is run. It may take"
         f" {limits.seconds:.0f} seconds. Of more than {limits.errors} errors the first {limits.errors} are answered."
     )
     assert f"A request costs at most {limits.cost} points" in API

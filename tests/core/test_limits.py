@@ -92,3 +92,22 @@ def test_the_depth_of_json_is_that_of_its_lists_and_objects(value: object, depth
 )
 def test_nul_is_found_in_any_text_of_json(value: object, held: bool) -> None:
     assert holds_nul(value) is held
+
+
+async def test_fields_that_stand_in_the_same_braces_twice_are_limited() -> None:
+    await both(
+        Limits(repeats=1),
+        "{ viewer { name name } a: viewer { name } ...V } fragment V on Query { viewer { name } }",
+        "{ viewer { name name } viewer { name } }",
+    )
+
+
+async def test_operations_are_limited() -> None:
+    toy = Toy.new(Limits(operations=2))
+    two = "query A { viewer { name } } query B { viewer { name } }"
+    assert code(await toy.ask(two, operation="B")) is None
+    assert code(await toy.ask(two + " query C { viewer { name } }", operation="B")) == "TOO_COMPLEX"
+
+
+async def test_what_is_counted_is_counted_before_it_is_validated() -> None:
+    assert code(await Toy.new().ask("{ viewer { name" + " @unknown" * 11 + " } }")) == "TOO_COMPLEX"
