@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -47,7 +48,7 @@ class UnknownKid(Unauthenticated):
     """Of a key that is none of ours, or not yet."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class SigningKeys:
     """Secrets by their kid, of 32 bytes or more each; `current` signs, all verify."""
 
@@ -142,6 +143,12 @@ def verify(keys: SigningKeys, token: str, now: datetime) -> Claims:
 
     Raises Unauthenticated and nothing else, whatever the text. Its reason quotes nothing of the token.
     """
+    return _claims(_signed(keys, token), now.timestamp())
+
+
+@lru_cache(maxsize=1024)
+def _signed(keys: SigningKeys, token: str) -> Mapping[str, Any]:
+    """What a token says that we signed, at whatever time. Remembered, since it takes half as long as a small query does."""
     if len(token) > LONGEST_TOKEN or not _FORM.fullmatch(token):
         raise _refused("form")
     try:
@@ -154,10 +161,10 @@ def verify(keys: SigningKeys, token: str, now: datetime) -> Claims:
         payload = _JWT.decode(token, secret, algorithms=[_ALGORITHM], audience=keys.audience, issuer=keys.issuer)
     except jwt.PyJWTError as error:
         raise _refused(type(error).__name__) from error
-    return _claims(payload, now.timestamp())
+    return MappingProxyType(payload)
 
 
-def _claims(payload: dict[str, Any], now: float) -> Claims:
+def _claims(payload: Mapping[str, Any], now: float) -> Claims:
     issued, begins, expires = (_whole_number(payload, claim) for claim in ("iat", "nbf", "exp"))
     if not 0 < expires - issued <= LONGEST_LIFE.total_seconds():
         raise _refused("lifetime")
@@ -185,7 +192,7 @@ def _claims(payload: dict[str, Any], now: float) -> Claims:
     )
 
 
-def _whole_number(payload: dict[str, Any], claim: str) -> int:
+def _whole_number(payload: Mapping[str, Any], claim: str) -> int:
     value = payload[claim]
     # a bool is an int to isinstance; the bound is PostgreSQL's bigint
     if type(value) is not int or not 0 <= value < 2**63:
@@ -193,7 +200,7 @@ def _whole_number(payload: dict[str, Any], claim: str) -> int:
     return value
 
 
-def _uuid(payload: dict[str, Any], claim: str) -> UUID:
+def _uuid(payload: Mapping[str, Any], claim: str) -> UUID:
     """Of the one text form that we write."""
     text = payload[claim]
     try:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 from uuid import UUID
 
 import jwt
@@ -22,6 +23,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from auth import sessions
 from auth.caller import Caller, CallerKind, SessionToken
 from auth.sessions import Claims, SigningKeys, issue, verify
 from db.errors import Unauthenticated
@@ -421,3 +423,25 @@ print(sessions.verify(keys, text, now) == claims)
 """
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (ran.stdout, ran.stderr) == ("True\n", "")
+
+
+def test_a_signature_is_checked_once_and_the_times_at_every_request() -> None:
+    keys = SigningKeys({"k2": SECRET}, "k2", KEYS.issuer, KEYS.audience)
+    with patch.object(sessions._JWT, "decode", wraps=sessions._JWT.decode) as decode:
+        assert verify(keys, GOOD_TOKEN, NOW) == verify(keys, GOOD_TOKEN, NOW) == GOOD
+        assert decode.call_count == 1
+        assert refusal(GOOD_TOKEN, keys, NOW + timedelta(days=2)).reason == "session token: expired"
+        assert refusal(GOOD_TOKEN, keys, NOW - timedelta(minutes=1)).reason == "session token: not yet valid"
+
+
+def test_what_one_key_signed_is_asked_of_each_set_of_keys() -> None:
+    assert verify(KEYS, GOOD_TOKEN, NOW) == GOOD
+    others = SigningKeys({"k2": STRANGERS}, "k2", KEYS.issuer, KEYS.audience)
+    assert refusal(GOOD_TOKEN, others).reason == "session token: InvalidSignatureError"
+
+
+def test_nothing_that_was_refused_is_kept() -> None:
+    keys = SigningKeys({"k2": SECRET}, "k2", KEYS.issuer, KEYS.audience)
+    before = sessions._signed.cache_info().currsize
+    refusal("a.b.c", keys)
+    assert sessions._signed.cache_info().currsize == before
