@@ -20,6 +20,8 @@ Key = TypeVar("Key", bound=Hashable)
 
 # `question(session, keys)`: the rows of all these keys, in any order
 Question = Callable[[Session, Sequence[Key]], Awaitable[list[Row]]]
+# All that was asked of a question until now, answered in that order.
+Batch = Callable[[list[Any]], Coroutine[Any, Any, list[Any]]]
 
 
 class Loaders:
@@ -45,29 +47,33 @@ class Loaders:
         self, edge: Edge[Row], parent: UUID, *, first: int, after: UUID | None, **filter: Hashable
     ) -> Page[Row]:
         """A page of the list that hangs on `parent`: one statement for all parents of the operation that ask the same."""
-        ask = partial(edge.ask, first=first, after=after, **filter)
-        asked = (edge, first, after, tuple(sorted(filter.items())))
-        rows = await self._load(("page", asked), partial(_grouped, self._session, ask, edge.parent), parent)
-        count = partial(edge.count, **filter)
-        counted = ("count", (edge, tuple(sorted(filter.items()))))
+        which = tuple(sorted(filter.items()))
+
+        def ask() -> Batch:
+            return partial(_grouped, self._session, partial(edge.ask, first=first, after=after, **filter), edge.parent)
+
+        def count() -> Batch:
+            return partial(_counted, self._session, partial(edge.count, **filter))
+
+        rows = await self._load(("page", edge, first, after, which), ask, parent)
         return Page.cut(
             rows,
             first=first,
             after_given=after is not None,
-            count=lambda: self._load(counted, partial(_counted, self._session, count), parent),
+            count=lambda: self._load(("count", edge, which), count, parent),
         )
 
     async def _rows(self, question: Question[Key, Row], key: Key, by: str) -> list[Row]:
-        batch = partial(_grouped, self._session, question, attrgetter(by))
+        def batch() -> Batch:
+            return partial(_grouped, self._session, question, attrgetter(by))
+
         rows: list[Row] = await self._load((question, by), batch, key)
         return rows
 
-    async def _load(
-        self, name: Hashable, batch: Callable[[list[Any]], Coroutine[Any, Any, list[Any]]], key: Hashable
-    ) -> Any:
+    async def _load(self, name: Hashable, batch: Callable[[], Batch], key: Hashable) -> Any:
         loader = self._loaders.get(name)
         if loader is None:
-            loader = self._loaders[name] = DataLoader(batch)
+            loader = self._loaders[name] = DataLoader(batch())
         # shielded: whoever stops waiting, since a sibling failed, must not cancel what others wait for too
         return await asyncio.shield(loader.load(key))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import cast
 from uuid import UUID
 
 import strawberry
@@ -17,9 +18,8 @@ _TO_PYTHONS_BASE_32 = str.maketrans(typeids.ALPHABET, "0123456789abcdefghijklmno
 _TYPEID = re.compile(r"([a-z]{3})_([0-7][0-9a-hjkmnp-tv-z]{25})")
 
 
-def typeid(prefix: str, id: UUID) -> strawberry.ID:
-    """`typeid("inv", row.id)`."""
-    return strawberry.ID(typeids.typeid(prefix, id))
+# `typeid("inv", row.id)`
+typeid = cast(Callable[[str, UUID], strawberry.ID], typeids.typeid)
 
 
 def uuid_of(prefix: str, text: str, field: Sequence[str]) -> UUID:

@@ -10,9 +10,10 @@ A noun's module makes its connection by a subclass; the field that answers with 
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
+from functools import cached_property
 from hashlib import sha256
 from operator import attrgetter
 from typing import Annotated, Any, Generic, Self, TypeVar
@@ -37,13 +38,19 @@ After = Annotated[
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Window:
-    """Which part of a list is asked for. `binding` stands for its ordering and filter in every cursor of it."""
+    """Which part of a list is asked for."""
 
     first: int
     after: UUID | None
-    binding: str
+    ordering: str
+    filter: object
+
+    @cached_property
+    def binding(self) -> str:
+        """Stands for ordering and filter in every cursor of the list."""
+        return sha256(orjson.dumps([self.ordering, _plain(self.filter)])).hexdigest()[:16]
 
     def cursor(self, id: UUID) -> str:
         return urlsafe_b64encode(orjson.dumps([self.binding, id.hex])).rstrip(b"=").decode()
@@ -66,9 +73,8 @@ def window(
         first = FIRST_BY_DEFAULT
     if not 1 <= first <= most:
         raise Invalid(f"`first` is 1 to {most}.", field=("first",))
-    binding = sha256(orjson.dumps([ordering, _plain(filter)])).hexdigest()[:16]
-    here = Window(first, None, binding)
-    return here if after is None else Window(first, _id_in(after, here), binding)
+    here = Window(first, None, ordering, filter)
+    return here if after is None else Window(first, _id_in(after, here), ordering, filter)
 
 
 @strawberry.type(description="Where a part of a list stands in the whole.")
@@ -89,25 +95,34 @@ class Edge(Generic[Item]):
 
 @strawberry.type(description="A part of a list, newest first.")
 class Connection(Generic[Item]):
-    """`ids` are the items' places in the list, one each; `count` asks how long the list is."""
+    """`ids` are the items' places in the list, one each; `page` is where they come from, as rows."""
 
     ids: strawberry.Private[Sequence[UUID]]
     window: strawberry.Private[Window]
-    count: strawberry.Private[Callable[[], Awaitable[int]]]
+    page: strawberry.Private[Page[Any]]
 
     @strawberry.field(description="The items with their cursors.", extensions=[Reads(None)])
     def edges(self) -> list[Edge[Item]]:
         return [Edge(cursor=self.window.cursor(id), node=node) for id, node in zip(self.ids, self.nodes, strict=True)]
 
     nodes: list[Item] = strawberry.field(description="The items alone.")
-    page_info: PageInfo = strawberry.field(description="Whether and from where the list goes on.")
+
+    @strawberry.field(description="Whether and from where the list goes on.", extensions=[Reads(None)])
+    def page_info(self) -> PageInfo:
+        ids, window = self.ids, self.window
+        return PageInfo(
+            has_next_page=self.page.has_next,
+            has_previous_page=self.page.after_given,
+            start_cursor=window.cursor(ids[0]) if ids else None,
+            end_cursor=window.cursor(ids[-1]) if ids else None,
+        )
 
     @strawberry.field(
         description="How many there are in the whole list; counted only when selected, and no further than 10000.",
         extensions=[Reads(None)],
     )
     async def total_count(self) -> int:
-        return min(await self.count(), COUNT_LIMIT)
+        return min(await self.page.count(), COUNT_LIMIT)
 
     @classmethod
     def of(
@@ -119,18 +134,11 @@ class Connection(Generic[Item]):
         id: Callable[[Row], UUID] = attrgetter("id"),
     ) -> Self:
         """`InvoiceConnection.of(page, window, Invoice.of)`; `id` is what the list is ordered by."""
-        ids = [id(row) for row in page.rows]
         return cls(
-            ids=ids,
+            ids=[id(row) for row in page.rows],
             window=window,
-            count=page.count,
+            page=page,
             nodes=[make(row) for row in page.rows],
-            page_info=PageInfo(
-                has_next_page=page.has_next,
-                has_previous_page=page.after_given,
-                start_cursor=window.cursor(ids[0]) if ids else None,
-                end_cursor=window.cursor(ids[-1]) if ids else None,
-            ),
         )
 
 

@@ -14,6 +14,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any, NewType
 
+import orjson
 import strawberry
 from graphql import GraphQLError, ValueNode, value_from_ast_untyped
 from strawberry.types.scalar import ScalarDefinition
@@ -47,7 +48,10 @@ class Money(Decimal):
 
 def instant_text(value: datetime) -> str:
     """In UTC, with six digits and Z."""
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
+    here = value.astimezone(UTC)
+    # orjson is four times as quick as strftime, but leaves out a fraction of zero, and says +00:00
+    written = orjson.dumps(here)[1:-7].decode()
+    return f"{written}Z" if here.microsecond else f"{written}.000000Z"
 
 
 def decimal_text(value: Decimal) -> str:

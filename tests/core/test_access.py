@@ -36,6 +36,7 @@ def test_every_field_with_a_resolver_is_among_the_declared() -> None:
         ("Book", "author"): Access("reads", Scope.CUSTOMERS_READ),
         ("Viewer", "author"): Access("reads"),
         ("BookConnection", "edges"): Access("reads"),
+        ("BookConnection", "pageInfo"): Access("reads"),
         ("BookConnection", "totalCount"): Access("reads"),
     }
 

@@ -146,5 +146,5 @@ async def test_documents_on_the_schema_itself(landlord: Landlord, documents: int
         assert "INTERNAL" not in codes or every_query.by_core > by_core, text
         became["refused" if "data" not in answer else "failed" if codes else "answered"] += 1
         assert every_query.same + every_query.by_core == same + by_core + ("data" in answer), text
-    assert became["answered"] > documents / 10 * 0.4
+    assert became["answered"] > documents / 10 * 0.3
     assert became["failed"] > documents / 10 * 0.1
