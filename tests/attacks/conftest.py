@@ -22,3 +22,8 @@ async def target(template: Template) -> AsyncIterator[Target]:
     """As the migrations made it."""
     async with template.copy() as copied:
         yield copied
+
+
+@pytest.fixture(autouse=True)
+def as_it_runs(one_way: None) -> None:
+    """A request asks once, as it does outside of tests: what is injected runs in the one transaction that there is."""
