@@ -7,12 +7,15 @@ from tests.attacks.attack import LOOK, Attack, leaves
 # The driver's own cached statement is replaced by one that keeps the next tenant's token.
 _REPLACE_OPEN = """
     do $$
-    declare its_name text;
+    declare its_name text; its_text text;
     begin
-        select s.name into its_name from pg_prepared_statements s where s.statement like '%app.open%' and not s.from_sql;
+        select s.name, s.statement into strict its_name, its_text
+          from pg_prepared_statements s
+         where s.statement like '%app.open($1, $2, $3, $4)%' and s.statement not like '%deallocate%' and not s.from_sql;
         execute format('deallocate %I', its_name);
-        execute format('prepare %I (text, text, text, boolean) as select kept.opened from (select app.open($1, $2, $3, $4)'
-                       || ' as opened, set_config(''app.loot'', $1, false)) as kept', its_name);
+        execute 'prepare ' || quote_ident(its_name) || ' (text, text, text, boolean) as ' || replace(its_text,
+            'app.open($1, $2, $3, $4)', '(select app.open($1, $2, $3, $4)'
+            ' where set_config(''app.loot'', concat_ws('' '', current_setting(''app.loot'', true), $1), false) <> '''')');
     end $$
 """
 # The same with a question about tickets: it looks at everything, under the next tenant's context.
@@ -30,7 +33,8 @@ _REPLACE_ALL = """
 _COLLECT = ("select current_setting('app.loot', true)",)
 _OPEN_BY_LOOT = (
     "commit; begin",
-    "select app.open(current_setting('app.loot', true), '@facts', null, false)",
+    "select app.open(token, '@facts', null, false) from string_to_table(current_setting('app.loot', true), ' ') as token"
+    " where token like '%@neighbour%' limit 1",
     LOOK,
 )
 _TABLE_IN_FRONT = """

@@ -205,8 +205,8 @@ class Target:
         target = cls(template, landlord, attacker, neighbour, known)
         loot = Loot()
         answer = await target._ask(neighbour, "query", [_READS_AS], loot)
-        target.usual = answer.json()
-        assert "errors" not in target.usual, target.usual
+        assert "errors" not in answer.json(), answer.json()
+        target.usual = answer.json()["data"]
         assert loot.ends == ["-"], (loot, target.usual)
         target.reads_as = loot.told[0]
         return target
@@ -252,8 +252,8 @@ class Target:
         """The neighbour asks and writes, over the connection that the attacker had. An error is a denial of service."""
         found = []
         answer = await self._ask(self.neighbour, "query", [_READS_AS], theirs)
-        if "errors" not in answer.json() and answer.json() != self.usual:
-            found.append(f"the next tenant is answered {answer.json()}")
+        if "errors" not in answer.json() and answer.json()["data"] != self.usual:
+            found.append(f"the next tenant is answered {answer.json()['data']}")
         if theirs.ends == ["-"] and self.reads_as not in theirs.told:
             found.append(f"to the next tenant values read as {theirs.told}")
         if attack.found and (theirs.backend in (None, loot.backend) or "errors" in answer.json()):

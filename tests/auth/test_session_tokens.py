@@ -25,7 +25,7 @@ from auth import sessions
 from auth.caller import Caller, CallerKind, SessionToken
 from auth.sessions import Claims, SigningKeys, issue, verify
 from db.errors import Unauthenticated
-from tests.auth.tokens import DAY, HEADER, Maker, part, parts
+from tests.auth.tokens import DAY, HEADER, STRANGERS, Maker, part, parts
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, 250_000, tzinfo=UTC)
 T = int(NOW.timestamp())
