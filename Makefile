@@ -10,6 +10,7 @@ VENV   := .venv/.synced
 NPM_CI := npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 BUNDLE := graphiql/dist/.built
 EMULATOR := build/aws/.made-from
+LINTERS := build/lint/.made-from
 OLDER  := tests/older/node_modules
 SOURCES_OF_BUNDLE := $(shell find graphiql -type f -not -path 'graphiql/dist/*' 2>/dev/null)
 
@@ -17,7 +18,7 @@ SOURCES_OF_BUNDLE := $(shell find graphiql -type f -not -path 'graphiql/dist/*' 
 .PHONY: help run test check lint format types imports schema migrate package attacks bench crash histories planner hostile audits browser pooler older ground lock clean
 
 help:  ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV) $(BUNDLE) $(EMULATOR)  ## start everything on 127.0.0.1:$PORT (8000): database, demo data, API, GraphiQL
 	@exec $(BIN)/python -m local.run
@@ -56,6 +57,21 @@ package: $(VENV) $(BUNDLE)  ## build the Lambda artifacts, the API's and the wor
 attacks: $(VENV)  ## SQL injected into real requests, on the database as it is and on weaker ones
 	@$(BIN)/python -m pytest -n 2 -rP --show-capture=stdout tests/attacks/*.py $(PYTEST_ARGS)
 
+.PHONY: deployable deployed
+deployable: package node_modules/.complete $(LINTERS)  ## package both stages without credentials, and judge what would be deployed
+	@for stage in dev prod; do \
+	    npx --no-install osls package --stage $$stage --package build/deployable/$$stage > /dev/null || exit 1; \
+	done
+	@$(BIN)/python -m pytest tests/deployment/deployable.py
+
+deployed: $(VENV) $(BUNDLE) $(EMULATOR) node_modules/.complete  ## deploy to the AWS emulator, use it over its gateway, remove it
+	@for functions in api worker; do \
+	    $(BIN)/python -m local.package --functions $$functions --architecture $(word 1,$(here)) --python $(word 2,$(here)) || exit 1; \
+	done
+	@npx --no-install osls package --stage dev --package build/deployed \
+	    --param architecture=$(word 1,$(here)) --param python=$(word 2,$(here)) > /dev/null
+	@$(BIN)/python -m pytest tests/deployment/deployed.py
+
 bench: $(VENV)  ## measure speed
 	@$(BIN)/python -m bench
 
@@ -86,7 +102,7 @@ older: $(EMULATOR) $(OLDER)/.complete  ## migrations, isolation and billing on t
 ground: $(VENV) node_modules/.complete $(BUNDLE) $(EMULATOR)  ## install and build all that other commands need
 
 lock: $(VENV)  ## write requirements*.txt anew from requirements*.in
-	@for set in requirements requirements-worker requirements-dev requirements-aws; do \
+	@for set in requirements requirements-worker requirements-dev requirements-aws requirements-lint; do \
 	    $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	        --no-header --no-emit-index-url --no-emit-find-links $$set.in --output-file $$set.txt || exit 1; \
 	done
@@ -119,6 +135,13 @@ $(EMULATOR): requirements-aws.txt | $(VENV)
 	@echo "Python: installing requirements-aws.txt"
 	@$(BIN)/python -m local.aws && touch $@
 
+# And for what judges a CloudFormation template: checkov brings a `schema` of its own.
+$(LINTERS): requirements-lint.txt | $(VENV)
+	@echo "Python: installing requirements-lint.txt"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/lint
+	@$(BIN)/uv pip sync --quiet --python build/lint/bin/python --require-hashes requirements-lint.txt
+	@touch $@
+
 # Node: the page alone needs less than the audits, the browser and deployments do.
 $(BUNDLE): $(SOURCES_OF_BUNDLE) package.json package-lock.json | node_modules/.built-with
 	@$(node_is_there)
@@ -144,6 +167,9 @@ $(OLDER)/.complete: tests/older/package.json tests/older/package-lock.json
 	@$(NPM_CI) --prefix tests/older > /dev/null
 	@cd $(OLDER)/postgres-17 && node scripts/hydrate-symlinks.js
 	@touch $@
+
+# What this machine is, as Lambda names it: processor and Python.
+here = $(shell $(BIN)/python -c "import platform, sys; print({'aarch64': 'arm64'}.get(platform.machine(), platform.machine()), '%d.%d' % sys.version_info[:2])")
 
 define node_is_there
 if ! node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 20 || (a == 20 && b >= 19) ? 0 : 1)' 2>/dev/null \

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, date, datetime
@@ -33,7 +34,7 @@ from billing.periods import Month
 from billing.ses import Ses
 from billing.sqs import Sqs
 from billing.usage_sync import Read
-from db import readiness
+from db import iam, readiness
 from db.connection import Connections, Role
 from db.errors import LandlordError, Unavailable
 from resolvers.buckets import ALLOWANCES, Allowance, Buckets
@@ -95,7 +96,7 @@ def create_app(
     worker = Worker(
         connections,
         clock,
-        read=CloudWatch(settings.aws_endpoint).read,
+        read=CloudWatch(settings.aws_endpoint).read if settings.work_here else None,
         send=Ses(settings.aws_endpoint).send if settings.mail else None,
     )
     operations = _operations(settings, connections, wake_here=worker.wake, renew=renew)
@@ -202,7 +203,13 @@ def connect(settings: Settings, renew: Renew | None = None) -> Connections:
         most=settings.connections,
         pooled=settings.pooled,
         renewed=renewed if renew is not None else None,
+        password=login_token,
     )
+
+
+def login_token(url: str) -> str:
+    """What a login without a password connects with; see `db.iam`."""
+    return iam.token(*iam.login_of(url), environ=os.environ, now=utc_now())
 
 
 def _operations(
@@ -246,10 +253,10 @@ class Worker:
     """Reads usage, bills, reminds and sends mail in the background of one process; where nobody does, a wake is no more
     than a wish.
 
-    Without `send` mail waits.
+    Without `send` mail waits, and without `read` usage does.
     """
 
-    def __init__(self, connections: Connections, clock: Clock, *, read: Read, send: Send | None) -> None:
+    def __init__(self, connections: Connections, clock: Clock, *, read: Read | None, send: Send | None) -> None:
         self._connections = connections
         self._clock = clock
         self._read = read
@@ -282,7 +289,8 @@ class Worker:
                     _log.exception("%s stopped, and is tried again in a while", job.__name__)
 
     async def _sync(self) -> None:
-        await usage_sync.work(self._connections, read=self._read, clock=self._clock)
+        if self._read is not None:
+            await usage_sync.work(self._connections, read=self._read, clock=self._clock)
 
     async def _bill(self) -> None:
         await run.work(self._connections, clock=self._clock)

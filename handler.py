@@ -1,8 +1,9 @@
 """The Lambda entry points, thin: `authorizer` and `api` answer API Gateway, the workers do what is queued, `scheduled`
 what is due.
 
-`api` also answers `GET /invoices/{id}.pdf`, in a function of its own whose artifact is the workers'. Each imports what
-it needs and no more, and knows no secret and opens nothing before its first event: a sandbox may be frozen before it.
+`migrate` and `rotate` are for those who run it. `api` also answers `GET /invoices/{id}.pdf`, in a function of its own
+whose artifact is the workers'. Each imports what it needs and no more, and knows no secret and opens nothing before its
+first event: a sandbox may be frozen before it.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import logging
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,7 +21,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from settings import NEEDED, Settings
 
 if TYPE_CHECKING:
+    import asyncpg
+
     from auth.authorizer import Authorizer
+    from auth.keys import Environment
+    from auth.vault import Vault
     from db.connection import Connections
 
 Answer = TypeVar("Answer")
@@ -96,6 +102,39 @@ def scheduled(event: dict[str, Any], context: object) -> dict[str, str]:
     return {"status": "done"}
 
 
+def migrate(event: dict[str, Any], context: object) -> dict[str, Any]:
+    """Make the database ready for this release: before its code is deployed, and the first time after the database was made.
+
+    `{"restored": true}` also makes worthless in it whatever its original gave out: before a copy serves anyone.
+    """
+    import release
+
+    environment: Environment = "test" if os.environ.get("LANDLORD_KEY_ENVIRONMENT") == "test" else "live"
+    vault, prefix = _vault()
+
+    async def act(migrator: asyncpg.Connection) -> release.Done:
+        done = await release.make_ready(migrator, vault, prefix=prefix, environment=environment)
+        if event.get("restored") is True:
+            await release.renew(migrator, vault, prefix=prefix)
+        return done
+
+    return asdict(_as_migrator(act))
+
+
+def rotate(event: dict[str, str], context: object) -> None:
+    """One of the four steps by which Secrets Manager turns a secret; the event names step, secret and version."""
+    import release
+
+    vault, prefix = _vault()
+    # an ARN ends in the name, a hyphen and six characters
+    name = event["SecretId"].partition(":secret:")[2].rpartition("-")[0]
+    version, step = event["ClientRequestToken"], event["Step"]
+    url = os.environ["LANDLORD_MIGRATOR_URL"]
+    _as_migrator(
+        lambda migrator: release.turn(migrator, vault, step=step, name=name, version=version, prefix=prefix, url=url)
+    )
+
+
 async def _begin_month(connections: Connections, now: datetime) -> None:
     from app import begin_month
     from billing.periods import Month
@@ -142,6 +181,7 @@ _JOBS: Mapping[str, Callable[[Connections, datetime], Awaitable[object]]] = {
     "runs": _share_out_runs,
 }
 
+_API = NEEDED - {"LANDLORD_WORKER_URL"}
 _WORKERS = frozenset({"LANDLORD_WORKER_URL"})
 _AUTHORIZERS = frozenset({"LANDLORD_SESSION_KEYS", "LANDLORD_PEPPER"})
 
@@ -163,7 +203,7 @@ def _application() -> Any:
     from app import create_app
 
     return Mangum(
-        create_app(_settings(NEEDED), renew=partial(_renew, NEEDED)),
+        create_app(_settings(_API), renew=partial(_renew, _API)),
         lifespan="off",
         text_mime_types=["application/graphql-response+json", "application/json", "text/", "image/svg+xml"],
     )
@@ -196,5 +236,32 @@ def _work(act: Callable[[Connections], Awaitable[Answer]]) -> Answer:
             return await act(connections)
         finally:
             await connections.close()
+
+    return asyncio.run(connected())
+
+
+def _vault() -> tuple[Vault, str]:
+    """Where the secrets are, and what their names begin with."""
+    from auth.vault import Vault
+
+    return Vault(os.environ.get("AWS_ENDPOINT_URL")), os.environ["LANDLORD_SECRETS_PREFIX"]
+
+
+def _as_migrator(act: Callable[[asyncpg.Connection], Awaitable[Answer]]) -> Answer:
+    from urllib.parse import urlsplit
+
+    import asyncpg
+
+    from app import login_token
+
+    url = os.environ["LANDLORD_MIGRATOR_URL"]
+
+    async def connected() -> Answer:
+        password = None if urlsplit(url).password is not None else login_token(url)
+        migrator = await asyncpg.connect(url, password=password, timeout=10)
+        try:
+            return await act(migrator)
+        finally:
+            await migrator.close()
 
     return asyncio.run(connected())

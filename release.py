@@ -61,7 +61,7 @@ async def make_ready(
         if vault is None:
             return Done(ran)
         filled: list[str] = []
-        for name, made in ((CONTEXT, _new_context), (SESSIONS, _new_sessions)):
+        for name, made in ((CONTEXT, new_context), (SESSIONS, new_sessions)):
             if await _read(vault, f"{prefix}/{name}") is None:
                 await _write(vault, f"{prefix}/{name}", made())
                 filled.append(name)
@@ -103,11 +103,11 @@ async def turn(
             value = {"username": f"landlord_{login}", "password": secrets.token_urlsafe(36)}
             await asyncio.to_thread(vault.draft, name, version, json.dumps(value))
         case "createSecret", ("sessions", _, _):
-            before = await _read(vault, name) or _new_sessions()
-            after = _new_sessions() | {"session_keys": turned(before["session_keys"], draw())}
+            before = await _read(vault, name) or new_sessions()
+            after = new_sessions() | {"session_keys": turned(before["session_keys"], draw())}
             await asyncio.to_thread(vault.draft, name, version, json.dumps(after))
         case "createSecret", ("context", _, _):
-            await asyncio.to_thread(vault.draft, name, version, json.dumps(_new_context()))
+            await asyncio.to_thread(vault.draft, name, version, json.dumps(new_context()))
         case "setSecret", ("logins", _, str(login)) if login in LOGINS and drafted is not None:
             await migrate.set_passwords(migrator, {login: drafted["password"]})
         case "setSecret", ("context", _, _) if drafted is not None:
@@ -134,11 +134,11 @@ async def renew(migrator: asyncpg.Connection, vault: Vault, *, prefix: str) -> N
 
     A copy of a database knows its keys, and what was revoked after the copy was made is good in it again.
     """
-    context = _new_context()
+    context = new_context()
     async with migrate.alone(migrator):
         await migrate.renew(migrator, *parsed(context["context_key"]))
         await _write(vault, f"{prefix}/{CONTEXT}", context)
-        await _write(vault, f"{prefix}/{SESSIONS}", _new_sessions())
+        await _write(vault, f"{prefix}/{SESSIONS}", new_sessions())
 
 
 def draw() -> str:
@@ -158,11 +158,11 @@ def turned(before: str, new: str) -> str:
     return ",".join([*others[-1:], signed, new])
 
 
-def _new_context() -> dict[str, str]:
+def new_context() -> dict[str, str]:
     return {"context_key": draw()}
 
 
-def _new_sessions() -> dict[str, str]:
+def new_sessions() -> dict[str, str]:
     return {"session_keys": draw(), "pepper": draw()}
 
 

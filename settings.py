@@ -81,7 +81,7 @@ class Settings:
         """`needs`: what this process cannot do without; the rest of it may be empty. Raises MissingSettings."""
         problems: list[str] = []
         # whoever answers with a shared table names keys in it
-        answers = set(needs) >= NEEDED and environ.get("LANDLORD_ACCESS_TABLE")
+        answers = "LANDLORD_TENANT_URL" in needs and environ.get("LANDLORD_ACCESS_TABLE")
         wanted = {*needs, "LANDLORD_PEPPER"} if answers else set(needs)
 
         def text(name: str) -> str:
@@ -132,7 +132,9 @@ class Settings:
 
     @property
     def urls(self) -> dict[Role, str]:
-        return {Role.TENANT: self.tenant_url, Role.OPERATOR: self.operator_url, Role.WORKER: self.worker_url}
+        """How those logins connect that this process has."""
+        urls = {Role.TENANT: self.tenant_url, Role.OPERATOR: self.operator_url, Role.WORKER: self.worker_url}
+        return {role: url for role, url in urls.items() if url}
 
     def signing(self) -> tuple[SigningKeys, ContextKey | None]:
         """What sessions and contexts are signed with."""

@@ -23,7 +23,7 @@ class Vault:
         except self._client.exceptions.ResourceNotFoundException:
             self._client.describe_secret(SecretId=name)
             return None
-        return answer.get("SecretString")  # the emulator answers a secret that has no version
+        return answer.get("SecretString") or None  # the emulator answers for a secret that has no version
 
     def write(self, name: str, value: str) -> None:
         """It becomes the current one."""

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 import asyncpg
 
@@ -54,13 +55,15 @@ class Connections:
     """`urls` says how each login connects. `most` is 1 in a Lambda sandbox, which serves one invocation at a time.
 
     `pooled` is for a transaction-mode pooler in between: nothing may be prepared by name then. `renewed` says the urls
-    anew where a password turns out to be an old one; what it raises is Unavailable.
+    anew where a password turns out to be an old one; what it raises is Unavailable. `password` makes one for a URL without,
+    at each connecting.
     """
 
     urls: Mapping[Role, str]
     most: int = 1
     pooled: bool = False
     renewed: Callable[[], Awaitable[Mapping[Role, str]]] | None = None
+    password: Callable[[str], str] | None = None
     _idle: dict[Role, list[_Held]] = field(default_factory=dict)
     _lent: dict[Role, asyncio.Semaphore] = field(default_factory=dict)
 
@@ -136,8 +139,10 @@ class Connections:
         return _Held(connection, loop, time.monotonic())
 
     async def _connect(self, role: Role) -> asyncpg.Connection:
+        url = self.urls[role]
+        password = None if self.password is None or urlsplit(url).password is not None else self.password(url)
         return await asyncpg.connect(
-            self.urls[role], timeout=5, command_timeout=60, statement_cache_size=0 if self.pooled else 256
+            url, password=password, timeout=5, command_timeout=60, statement_cache_size=0 if self.pooled else 256
         )
 
     def _keep(self, role: Role, held: _Held) -> None:

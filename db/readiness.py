@@ -8,6 +8,7 @@ from db import migrate
 from db.connection import Connections, Role
 
 _REFUSED = "LL003"
+_ASKS = {Role.TENANT: "select app.tenant()", Role.OPERATOR: "select app.operator()"}
 
 
 async def problems(connections: Connections) -> list[str]:
@@ -20,10 +21,12 @@ async def problems(connections: Connections) -> list[str]:
         # the size of a table may be asked by everyone, its rows by nobody
         if await session.value("select pg_relation_size('landlord.audit_events_default') > 0"):
             found.append("the audit trail has events outside its months: make their partitions")
-    for role in (Role.TENANT, Role.OPERATOR):
+    for role in _ASKS:
         try:
             async with connections.transaction(role) as session:
-                await session.value("select count(*) from customers")
+                # of a table without rows no policy is asked
+                if await session.value("select count(*) from customers") == 0:
+                    await session.value(_ASKS[role])
             found.append(f"the {role} role reads customers without a context")
         except asyncpg.PostgresError as refused:
             if refused.sqlstate != _REFUSED:

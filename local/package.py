@@ -6,12 +6,13 @@ has to start quickly, and the workers', with what sets PDFs besides.
 """
 
 import argparse
+import re
 import shutil
 import subprocess
 import sys
 import tomllib
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -41,6 +42,7 @@ def main() -> int:
         print(f"landlord: the packages could not be installed (uv ended with {problem.returncode}).", file=sys.stderr)
         return 1
     copy_ours(tree)
+    forget_services(tree, used_services())
     artifact = tree.with_name(tree.name + ".zip")
     pack(tree, artifact)
     size = sum(path.stat().st_size for path in files(tree))
@@ -77,6 +79,22 @@ def copy_ours(tree: Path, *, root: Path = ROOT) -> None:
             raise FileExistsError(f"{copy.relative_to(tree)} is ours, and an installed package brings one too")
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
+
+
+def used_services(*, root: Path = ROOT) -> set[str]:
+    """The AWS services that our code makes a boto3 client of."""
+    ours = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]
+    sources = [root / f"{module}.py" for module in ours["py-modules"]]
+    sources += [path for package in ours["packages"] if package != "local" for path in (root / package).rglob("*.py")]
+    return {name for path in sources for name in re.findall(r'boto3\.client\(\s*"([a-z0-9-]+)"', path.read_text())}
+
+
+def forget_services(tree: Path, used: Collection[str]) -> None:
+    """Drop what botocore knows of all other services: four fifths of it, and half of the artifact. boto3's resources too."""
+    for service in sorted(tree.glob("botocore/data/*/")):
+        if service.name not in used:
+            shutil.rmtree(service)
+    shutil.rmtree(tree / "boto3" / "data", ignore_errors=True)
 
 
 def files(tree: Path) -> Iterator[Path]:

@@ -6,12 +6,11 @@ import ast
 import re
 from pathlib import Path
 
+import release
 from settings import NEEDED
 
 ROOT = Path(__file__).parents[2]
 DEPLOYED = (ROOT / "serverless.yml").read_text()
-# what the comment over `secrets` says is in each
-SECRETS = re.findall(r"^ +#   SECRETS/(\w+) +(.+)$", DEPLOYED, re.MULTILINE)
 
 
 def test_every_entry_point_is_deployed_and_there_is_no_other() -> None:
@@ -28,31 +27,39 @@ def test_every_entry_point_is_deployed_and_there_is_no_other() -> None:
 def test_the_artifacts_are_those_that_make_package_builds() -> None:
     makefile, package = (ROOT / "Makefile").read_text(), (ROOT / "local" / "package.py").read_text()
     kinds = re.findall(r"local\.package --functions (\w+)", makefile)
-    version = re.search(r'"--python", default="([0-9.]+)"', package)
-    assert version is not None
-    assert f"runtime: python{version[1]}\n" in DEPLOYED
-    assert "architecture: arm64\n" in DEPLOYED
+    defaults = {name: re.search(rf'"--{name}",.*default="([^"]+)"', package) for name in ("architecture", "python")}
+    for name, default in defaults.items():
+        assert default is not None
+        assert re.findall(rf"^    {name}: \"?([^\s\"]+)", DEPLOYED, re.MULTILINE) == [default[1]]
     assert set(re.findall(r"artifact: (\S+)", DEPLOYED)) == {
-        f"build/landlord-{kind}-arm64-py{version[1]}.zip" for kind in kinds
+        f"build/landlord-{kind}-${{param:architecture}}-py${{param:python}}.zip" for kind in kinds
     }
 
 
 def test_no_secret_is_told_to_a_function_but_the_names_of_those_that_it_needs() -> None:
     given = re.findall(r"^ +(LANDLORD_\w+): (.+)$", DEPLOYED, re.MULTILINE)
-    secret = {f"LANDLORD_{text.upper()}" for _, texts in SECRETS for text in texts.split(", ")}
-    assert NEEDED | {"LANDLORD_PEPPER", "LANDLORD_SCHEDULE_KEY"} == secret
+    kept = {"context": set(release.new_context()), "sessions": set(release.new_sessions())}
+    kept |= {name: {setting} for name, (setting, _, _) in release.HOUSE_KEYS.items()}
+    secret = {f"LANDLORD_{setting.upper()}" for settings in kept.values() for setting in settings}
+    urls = {name for name in NEEDED if name.endswith("_URL")}
+    assert NEEDED - urls < secret
     assert secret.isdisjoint(name for name, _ in given)
+    # who has no password has nothing to hide: the role of a function says as whom it may connect
+    for url in [value for name, value in given if name in urls | {"LANDLORD_MIGRATOR_URL"}]:
+        assert re.search(r"postgresql://landlord_\w+@\$\{Database(Proxy|Cluster)\.Endpoint", url)
     assert "{{resolve:" not in DEPLOYED
-    named = [names.split(",") for name, names in given if name == "LANDLORD_SECRETS"]
-    assert {name for names in named for name in names} == {f"${{param:secrets}}/{name}" for name, _ in SECRETS}
+    named = {name for given_name, names in given if given_name == "LANDLORD_SECRETS" for name in names.split(",")}
+    assert named == {f"landlord/${{sls:stage}}/{name}" for name in kept if name != "operator"}
     sources = "".join(path.read_text() for path in (ROOT / "settings.py", ROOT / "handler.py"))
     assert {name for name, _ in given} <= set(re.findall(r'"(LANDLORD_\w+)"', sources))
 
 
 def test_of_cloudwatch_it_may_read_metrics_and_nothing_else_is_allowed_everywhere() -> None:
-    assert re.findall(r"cloudwatch:\w+", DEPLOYED) == ["cloudwatch:GetMetricData"]
-    [everywhere] = re.findall(r"Action: (.+)\n +Resource: \"\*\"", DEPLOYED)
-    assert everywhere == "cloudwatch:GetMetricData"
+    roles = (ROOT / "infra" / "roles.yml").read_text()
+    assert re.findall(r"cloudwatch:\w+", roles) == ["cloudwatch:GetMetricData"]
+    everywhere = re.findall(r"Effect: Allow, Action: (.+), Resource: \"\*\"", roles)
+    assert everywhere == ["[xray:PutTraceSegments, xray:PutTelemetryRecords]", "cloudwatch:GetMetricData"]
+    assert len(re.findall(r"Resource: \"\*\"", roles)) == len(everywhere) + 1  # and one is denied
     assert 'get_paginator("get_metric_data")' in (ROOT / "billing" / "cloudwatch.py").read_text()
 
 

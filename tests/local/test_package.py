@@ -66,3 +66,22 @@ def test_a_package_that_brings_one_of_our_names_is_named(tmp_path: Path) -> None
     foreign = tree(tmp_path / "tree", ["db/__init__.py"])
     with pytest.raises(FileExistsError, match=r"^db/__init__\.py is ours, and an installed package brings one too$"):
         package.copy_ours(foreign, root=project(tmp_path / "root"))
+
+
+def test_botocore_keeps_what_it_knows_of_the_services_that_our_code_asks_and_of_no_other(tmp_path: Path) -> None:
+    source = project(tmp_path / "root") / "db" / "mail.py"
+    source.write_text('import boto3\n\nclient = boto3.client(\n    "sesv2", endpoint_url=None\n)\n')
+    assert package.used_services(root=tmp_path / "root") == {"sesv2"}
+    names = ["botocore/data/endpoints.json", "botocore/data/ec2/2016-11-15/service-2.json.gz"]
+    names += ["botocore/data/sesv2/2019-09-27/service-2.json.gz", "boto3/data/ec2/resources-1.json", "boto3/session.py"]
+    package.forget_services(tree(tmp_path / "tree", names), {"sesv2"})
+    left = [path.relative_to(tmp_path / "tree").as_posix() for path in package.files(tmp_path / "tree")]
+    assert left == [
+        "boto3/session.py",
+        "botocore/data/endpoints.json",
+        "botocore/data/sesv2/2019-09-27/service-2.json.gz",
+    ]
+
+
+def test_the_services_of_our_own_code_are_found() -> None:
+    assert {"dynamodb", "secretsmanager", "sesv2", "sqs"} <= package.used_services()

@@ -1,0 +1,265 @@
+"""The template that osls makes of serverless.yml: nothing is found in it that is not answered for, each function may do what its
+code does and no more, and the database is never asked for more connections than it has.
+
+`make deployable` runs it, and has packaged both stages before: it needs no credentials.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.deployment import calls
+
+ROOT = Path(__file__).parents[2]
+STAGES = ("dev", "prod")
+LINTERS = ROOT / "build" / "lint" / "bin"
+ANSWERS = tomllib.loads((ROOT / "infra" / "findings.toml").read_text())
+
+# of a cluster that may grow to 4 units, by Amazon's formula; and what the proxy may have of them
+MOST_CONNECTIONS = 820
+
+
+def file(stage: str) -> Path:
+    return ROOT / "build" / "deployable" / stage / "cloudformation-template-update-stack.json"
+
+
+@cache
+def template(stage: str = "prod") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(file(stage).read_text())
+    return found
+
+
+def of(kind: str) -> dict[str, dict[str, Any]]:
+    """The properties of all resources of this kind, by their names."""
+    return {name: it.get("Properties", {}) for name, it in template()["Resources"].items() if it["Type"] == kind}
+
+
+def functions() -> dict[str, dict[str, Any]]:
+    """By name as serverless.yml has it."""
+    return {
+        name.removesuffix("LambdaFunction"): properties
+        for name, properties in of("AWS::Lambda::Function").items()
+        if properties["Handler"].startswith("handler.")
+    }
+
+
+def statements(function: dict[str, Any], policy: str) -> list[dict[str, Any]]:
+    role = template()["Resources"][function["Role"]["Fn::GetAtt"][0]]["Properties"]
+    [found] = [one["PolicyDocument"]["Statement"] for one in role["Policies"] if one["PolicyName"] == policy]
+    return list(found)
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def environment(function: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = function["Environment"]["Variables"]
+    return found
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_cfn_lint_finds_nothing(stage: str) -> None:
+    # W3005: osls names a dependency that a reference implies already
+    asked = [str(LINTERS / "cfn-lint"), str(file(stage)), "--regions", "eu-central-1", "--ignore-checks", "W3005"]
+    ran = subprocess.run(asked, capture_output=True, text=True)
+    assert (ran.returncode, ran.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_whatever_checkov_finds_is_answered_for_and_nothing_else_is(stage: str) -> None:
+    asked = [
+        str(LINTERS / "checkov"),
+        "-f",
+        str(file(stage)),
+        "--framework",
+        "cloudformation",
+        "-o",
+        "json",
+        "--skip-download",
+    ]
+    said = json.loads(subprocess.run(asked, capture_output=True, text=True).stdout)
+    assert said["summary"]["passed"] > 150
+    assert said["summary"]["parsing_errors"] == 0
+    found = sorted({(one["check_id"], one["resource"].split(".")[-1]) for one in said["results"]["failed_checks"]})
+    answered = sorted((check, name) for check, answer in ANSWERS.items() for name in answer["resources"])
+    assert found == answered
+    assert all(len(answer["reason"]) > 40 for answer in ANSWERS.values())
+    assert len(ANSWERS) <= 5
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_it_holds_no_secret_and_no_account(stage: str) -> None:
+    text = file(stage).read_text()
+    # Amazon's own managed policies belong to the account `aws`
+    assert re.findall(r"\b[0-9]{12}\b|AKIA\w{16}|lz_(?:live|test)_\w+", text) == []
+    assert re.findall(r"resolve:secretsmanager[^}]*", text) == []
+
+
+def test_every_function_may_do_what_its_code_does_and_nothing_else() -> None:
+    allowed, called = {}, {}
+    for name, function in functions().items():
+        entry = function["Handler"].removeprefix("handler.")
+        called[name] = sorted(calls.actions(entry, environment(function)))
+        allowed[name] = sorted(
+            {
+                action
+                for one in statements(function, "code")
+                for action in listed(one["Action"])
+                if one["Effect"] == "Allow"
+            }
+        )
+    assert allowed == called
+
+
+def test_every_function_may_connect_as_the_logins_that_it_is_told_of_and_as_no_other() -> None:
+    for name, function in functions().items():
+        told = {
+            login
+            for url in environment(function).values()
+            for login in re.findall(r"//(landlord_\w+)@", json.dumps(url))
+        }
+        may = {
+            login
+            for one in statements(function, "code")
+            if one["Action"] == "rds-db:connect"
+            for login in re.findall(r"/(landlord_\w+)\"", json.dumps(one["Resource"]))
+        }
+        assert (name, may) == (name, told)
+
+
+def test_every_function_may_read_the_secrets_that_it_is_told_of_and_no_other() -> None:
+    by_name = {properties["Name"]: resource for resource, properties in of("AWS::SecretsManager::Secret").items()}
+    for name, function in functions().items():
+        if name in ("Migrate", "Rotate"):
+            continue  # they fill and turn all of them: the next test
+        told = [by_name[one] for one in environment(function).get("LANDLORD_SECRETS", "").split(",") if one]
+        may = [
+            one["Resource"]
+            for one in statements(function, "code")
+            if "secretsmanager:GetSecretValue" in listed(one["Action"])
+        ]
+        assert (name, sorted(ref["Ref"] for refs in may for ref in listed(refs))) == (name, sorted(told))
+
+
+def test_whoever_fills_and_turns_secrets_reaches_all_of_them() -> None:
+    secrets = set(of("AWS::SecretsManager::Secret"))
+    turned = {one["SecretId"]["Ref"] for one in of("AWS::SecretsManager::RotationSchedule").values()}
+    reach = {}
+    for name in ("Migrate", "Rotate"):
+        [resources] = [
+            one["Resource"]
+            for one in statements(functions()[name], "code")
+            if "secretsmanager:GetSecretValue" in listed(one["Action"])
+        ]
+        reach[name] = {ref["Ref"] for ref in resources}
+    assert reach == {"Migrate": secrets, "Rotate": turned}
+    assert secrets - turned == {"OperatorSecret", "ScheduleSecret"}  # API keys: the API itself rotates them
+
+
+def test_nothing_but_the_functions_own_things_is_opened_by_a_wildcard() -> None:
+    wide = {
+        (name, action)
+        for name, function in functions().items()
+        for policy in ("platform", "code")
+        for one in statements(function, policy)
+        if "*" in listed(one["Resource"])
+        for action in listed(one["Action"])
+    }
+    # X-Ray and CloudWatch know no resources to narrow it to
+    assert {action for _, action in wide} <= {
+        "xray:PutTraceSegments", "xray:PutTelemetryRecords", "cloudwatch:GetMetricData",
+    }  # fmt: skip
+
+
+def test_sandboxes_at_their_most_hold_fewer_connections_than_the_proxy_has() -> None:
+    held = {
+        name: function["ReservedConcurrentExecutions"]
+        * len(re.findall(r"DatabaseProxy.Endpoint", json.dumps(environment(function))))
+        for name, function in functions().items()
+    }
+    [pool] = [one["ConnectionPoolConfigurationInfo"] for one in of("AWS::RDS::DBProxyTargetGroup").values()]
+    assert held["Authorizer"] == 0
+    assert held["Api"] >= 200
+    assert sum(held.values()) < MOST_CONNECTIONS * pool["MaxConnectionsPercent"] / 100
+
+
+def test_the_queue_waits_for_a_worker_as_long_as_lambda_asks_for() -> None:
+    [worker] = [function for name, function in functions().items() if name == "BillingWorker"]
+    assert of("AWS::SQS::Queue")["BillingQueue"]["VisibilityTimeout"] >= 6 * worker["Timeout"]
+    [source] = of("AWS::Lambda::EventSourceMapping").values()
+    assert source["ScalingConfig"]["MaximumConcurrency"] <= worker["ReservedConcurrentExecutions"]
+
+
+def test_the_authorizer_stands_before_every_question_and_before_nothing_else() -> None:
+    guarded = {
+        properties["RouteKey"]: properties.get("AuthorizationType", "NONE")
+        for properties in of("AWS::ApiGatewayV2::Route").values()
+    }
+    assert guarded == {
+        "POST /graphql": "CUSTOM",
+        "ANY /graphql": "NONE",  # the explorer's page, and whoever asks with a method that is none
+        "GET /graphiql/{proxy+}": "NONE",
+        "GET /healthz": "NONE",
+        "GET /readyz": "NONE",
+        "GET /invoices/{file}": "NONE",  # its address is asked for with credentials that the API checks
+    }
+    [authorizer] = of("AWS::ApiGatewayV2::Authorizer").values()
+    assert (authorizer.get("IdentitySource", []), authorizer["AuthorizerResultTtlInSeconds"]) == ([], 0)
+
+
+def test_whoever_has_a_database_is_in_the_network_and_the_authorizer_is_not() -> None:
+    outside = {name for name, function in functions().items() if "VpcConfig" not in function}
+    assert outside == {"Authorizer"}
+    # and the network leads nowhere: no gateway to the internet, no NAT, no public address
+    kinds = {resource["Type"] for resource in template()["Resources"].values()}
+    assert not kinds & {"AWS::EC2::InternetGateway", "AWS::EC2::NatGateway", "AWS::EC2::EIP"}
+
+
+def test_what_is_kept_is_encrypted_with_a_key_of_ours_and_outlives_the_stack() -> None:
+    resources = template()["Resources"]
+    [cluster] = of("AWS::RDS::DBCluster").values()
+    assert cluster["KmsKeyId"] == {"Fn::GetAtt": ["DataKey", "Arn"]}
+    assert (cluster["StorageEncrypted"], cluster["DeletionProtection"], cluster["BackupRetentionPeriod"]) == (
+        True,
+        True,
+        35,
+    )
+    for name, table in of("AWS::DynamoDB::Table").items():
+        assert table["SSESpecification"]["KMSMasterKeyId"] == {"Ref": "DataKey"}
+        assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+        # what callers asked in the last day goes with them
+        assert resources[name]["DeletionPolicy"] == ("Delete" if name == "Buckets" else "Retain")
+    for key, properties in of("AWS::KMS::Key").items():
+        assert (properties["EnableKeyRotation"], resources[key]["DeletionPolicy"]) == (True, "Retain")
+    assert resources["DatabaseCluster"]["DeletionPolicy"] == "Snapshot"
+
+
+def test_logs_are_kept_as_long_as_said_and_the_refusals_for_seven_years() -> None:
+    groups = of("AWS::Logs::LogGroup")
+    assert all(one["KmsKeyId"] == {"Fn::GetAtt": ["LogKey", "Arn"]} for one in groups.values())
+    days = {name: one["RetentionInDays"] for name, one in groups.items()}
+    assert days.pop("HttpApiLogGroup") == days.pop("AuthorizerLogGroup") == 2557
+    assert (len(days), set(days.values())) == (len(functions()) - 1, {365})
+
+
+def test_every_alarm_tells_somebody_and_is_explained() -> None:
+    explained = (ROOT / "docs" / "operations.md").read_text()
+    alarms = of("AWS::CloudWatch::Alarm")
+    assert len(alarms) >= 8
+    for name, alarm in alarms.items():
+        assert alarm["AlarmActions"] == [{"Ref": "Alarms"}]
+        assert f"`{name}`" in explained
+
+
+def test_both_stages_are_of_the_same_parts() -> None:
+    assert set(template("dev")["Resources"]) == set(template("prod")["Resources"])
+    assert template("prod")["Conditions"] == template("dev")["Conditions"]
