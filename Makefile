@@ -15,7 +15,7 @@ OLDER  := tests/older/node_modules
 SOURCES_OF_BUNDLE := $(shell find graphiql -type f -not -path 'graphiql/dist/*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format types imports schema migrate package attacks bench crash histories planner hostile audits browser pooler older ground lock clean
+.PHONY: help run test check lint format types imports schema manifest migrate package attacks bench crash histories planner hostile audits browser pooler older ground lock clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,10 @@ imports: $(VENV)  ## the layers, held by import-linter
 schema: $(VENV)  ## print the API to schema/schema.graphql and the database to sql/schema.sql
 	@$(BIN)/python -m schema.print > schema/.printed && mv schema/.printed schema/schema.graphql || { rm -f schema/.printed; exit 1; }
 	@$(BIN)/python -m local.dump > sql/.printed && mv sql/.printed sql/schema.sql || { rm -f sql/.printed; exit 1; }
+
+manifest: $(VENV)  ## the documents that are known beforehand: GraphiQL's, and those of the folder DOCUMENTS
+	@$(BIN)/python -m resolvers.manifest graphiql/queries graphiql/requests $(DOCUMENTS) > resolvers/.manifest \
+	    && mv resolvers/.manifest resolvers/manifest.json || { rm -f resolvers/.manifest; exit 1; }
 
 migrate: $(VENV)  ## bring the database of LANDLORD_MIGRATOR_URL up to date
 	@$(BIN)/landlord migrate

@@ -37,11 +37,13 @@ from billing.usage_sync import Read
 from db import iam, readiness
 from db.connection import Connections, Role
 from db.errors import LandlordError, Unavailable
+from resolvers import manifest
 from resolvers.buckets import ALLOWANCES, Allowance, Buckets
 from resolvers.execution import Engine, Question
 from resolvers.http import Endpoint
 from resolvers.ledger import DynamoLedger
 from resolvers.limits import LIMITS, Limits
+from resolvers.manifest import Documents
 from resolvers.operation import Operations
 from resolvers.papers import Papers
 from schema.context import Origin
@@ -103,6 +105,7 @@ def create_app(
     sign_in = operations.sign_in
     ledger = DynamoLedger(Table(settings.buckets_table, settings.aws_endpoint)) if settings.buckets_table else None
     buckets = Buckets(ledger, allowances=allowances)
+    documents = Documents(manifest.read(settings.manifest or manifest.MANIFEST), alone=not settings.allow_ad_hoc)
 
     async def explorer(request: Request) -> Response:
         """GraphiQL: open to everyone, and on a developer's machine signed in as the demo tenant."""
@@ -136,7 +139,10 @@ def create_app(
 
     return Starlette(
         routes=[
-            Route("/graphql", Endpoint(Engine(schema, operations, limits, buckets), clock=clock, explorer=explorer)),
+            Route(
+                "/graphql",
+                Endpoint(Engine(schema, operations, limits, buckets, documents), clock=clock, explorer=explorer),
+            ),
             Route("/invoices/{id}.pdf", Papers(operations, buckets, clock=clock).answer),
             Route("/healthz", healthz),
             Route("/readyz", readyz),

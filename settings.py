@@ -7,6 +7,7 @@ import binascii
 import os
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from auth import secrets
@@ -60,6 +61,8 @@ class Settings:
     pepper: bytes = field(default=b"", repr=False)  # of the keys remembered there
     aws_endpoint: str | None = None  # another address than Amazon's own: the emulator's
     buckets_table: str | None = None  # in DynamoDB: what callers asked of all processes; without it each counts alone
+    allow_ad_hoc: bool = True  # otherwise only documents of the manifest run
+    manifest: Path | None = None  # another one than what `make manifest` writes
     billing_queue_url: str | None = None  # who works on runs is told over SQS; without it only who works here
     schedule_key: str | None = field(default=None, repr=False)  # of the operator in whose name months begin
     demo_key: str | None = field(default=None, repr=False)  # local only: whom GraphiQL is signed in as from the start
@@ -125,6 +128,8 @@ class Settings:
             pepper=pepper,
             aws_endpoint=environ.get("AWS_ENDPOINT_URL") or None,
             buckets_table=environ.get("LANDLORD_BUCKETS_TABLE") or None,
+            allow_ad_hoc=environ.get("LANDLORD_ALLOW_AD_HOC", "") != "false",
+            manifest=Path(environ["LANDLORD_MANIFEST"]) if environ.get("LANDLORD_MANIFEST") else None,
             billing_queue_url=environ.get("LANDLORD_BILLING_QUEUE_URL") or None,
             schedule_key=environ.get("LANDLORD_SCHEDULE_KEY") or None,
             demo_key=environ.get("LANDLORD_DEMO_KEY"),

@@ -1,10 +1,7 @@
 // The page's requests to the API: GraphiQL's own, and the three the bar needs.
-
-const WHO = `query { viewer { name kind customer { name } } }`;
-const SIGN_IN = `mutation ($apiKey: String!) {
-  createSession(input: {apiKey: $apiKey}) { session { token } errors { message } }
-}`;
-const SIGN_OUT = `mutation { revokeSession { errors { message } } }`;
+import SIGN_IN from './requests/sign_in.graphql?raw';
+import SIGN_OUT from './requests/sign_out.graphql?raw';
+import WHO from './requests/who_is_signed_in.graphql?raw';
 
 /** The headers that carry a session; none without one. */
 export function headersOf(token) {

@@ -12,7 +12,6 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from hashlib import sha256
 from traceback import extract_tb
 from typing import Any, Protocol
 
@@ -52,6 +51,7 @@ from resolvers.access import Declared, Needs, declared_access, missing, needs_of
 from resolvers.buckets import Balance, Buckets, Overdrawn
 from resolvers.cost import REQUEST, Cost, cost_of
 from resolvers.limits import Limits, TooComplex, check_counts, check_depth, holds_nul
+from resolvers.manifest import Documents, Unknown, hash_of
 from resolvers.plan import Execute, by_plan
 from resolvers.planner import Planner
 from schema.context import Context, Facts, Origin
@@ -101,12 +101,14 @@ class Failed(LandlordError):
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a client asks. Without `may_write` a mutation is refused, as GET requires."""
+    """What a client asks: `query`, or the `hash` of a document that is known. Without `may_write` a mutation is refused, as
+    GET requires."""
 
     query: str
     operation_name: str | None = None
     variables: dict[str, Any] = field(default_factory=dict)
     may_write: bool = True
+    hash: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,9 +234,15 @@ class Engine:
     """Answers questions, each in one operation."""
 
     def __init__(
-        self, schema: strawberry.Schema, operations: Operations, limits: Limits, buckets: Buckets | None = None
+        self,
+        schema: strawberry.Schema,
+        operations: Operations,
+        limits: Limits,
+        buckets: Buckets | None = None,
+        documents: Documents | None = None,
     ) -> None:
         self.limits = limits
+        self._known = documents or Documents()
         self._buckets = buckets or Buckets()
         self._schema = schema._schema
         self._declared: Declared = declared_access(schema)
@@ -292,7 +300,7 @@ class Engine:
         """Raises _Refused."""
         if holds_nul(question.variables):
             raise _Refused("INVALID", "NUL in a variable", [GraphQLError("Text cannot hold the character U+0000.")])
-        document = self._document(question.query, caller)
+        document = self._document(self._text(question, caller), caller)
         asked = document.operations.get(question.operation_name)
         if asked is None:
             if question.operation_name is None:
@@ -327,14 +335,26 @@ class Engine:
             raise _Refused("TOO_COMPLEX", f"it costs {cost} points", [error], facts=facts, cost=cost)
         return _Ready(facts, cost, executor, asked.planner.plan(executor) if asked.planner is not None else None)
 
+    def _text(self, question: Question, caller: Caller | None) -> str:
+        """Raises _Refused."""
+        try:
+            return self._known.text(question.query, question.hash)
+        except Unknown as error:
+            if caller is None:
+                raise self._stranger() from error
+            raise _Refused(code_of(error), str(error), [GraphQLError(str(error))]) from error
+
+    def _stranger(self) -> _Refused:
+        error = Unauthenticated("no credentials")
+        return _Refused("UNAUTHENTICATED", error.reason, [_unlocated(error)])
+
     def _document(self, text: str, caller: Caller | None) -> _Document:
         """Parsed, validated and within limits, from the cache where it can be. Raises _Refused."""
-        hash = sha256(text.encode()).hexdigest()
+        hash = hash_of(text)
         known = self._documents.get(hash)
         node = known.node if known is not None else self._parsed(text)
         if caller is None and not only_signs_in(self._declared, node):
-            error = Unauthenticated("no credentials")
-            raise _Refused("UNAUTHENTICATED", error.reason, [_unlocated(error)])
+            raise self._stranger()
         if known is None:
             known = self._validated(node, hash, hide_suggestions=caller is None)
         if caller is None:

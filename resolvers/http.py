@@ -10,6 +10,7 @@ UNAUTHENTICATED is 401 and RATE_LIMITED 429 in both.
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -35,6 +36,7 @@ _ALWAYS: Final = {"UNAUTHENTICATED": 401, "RATE_LIMITED": 429}
 _STATUS: Final = {"FORBIDDEN": 403, "INTERNAL": 500, "UNAVAILABLE": 503, "TIMEOUT": 504}
 
 _LONGEST_AGENT = 256
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class _BadRequest(Exception):
@@ -202,8 +204,11 @@ def _read(asked: Any, *, may_write: bool) -> Question:
     """Raises _BadRequest."""
     if not isinstance(asked, dict):
         raise _BadRequest(400, "A request is one JSON object with `query`; lists of them are not taken.")
+    hash = _hash(asked.get("extensions"))
     query = asked.get("query")
-    if not isinstance(query, str) or not query.strip():
+    if query is None and hash is not None:
+        query = ""
+    elif not isinstance(query, str) or not query.strip():
         raise _BadRequest(400, "`query` is missing, or no text.")
     name = asked.get("operationName")
     if name is not None and not isinstance(name, str):
@@ -212,7 +217,18 @@ def _read(asked: Any, *, may_write: bool) -> Question:
         if asked.get(part) is not None and not isinstance(asked[part], dict):
             raise _BadRequest(400, f"`{part}` is a JSON object or null.")
     # clients send an empty name where they mean none
-    return Question(query, name or None, asked.get("variables") or {}, may_write=may_write)
+    return Question(query, name or None, asked.get("variables") or {}, may_write=may_write, hash=hash)
+
+
+def _hash(extensions: Any) -> str | None:
+    """Of a document that is known, where a client sends it as Apollo's do. Raises _BadRequest."""
+    persisted = extensions.get("persistedQuery") if isinstance(extensions, dict) else None
+    if persisted is None:
+        return None
+    hash = persisted.get("sha256Hash") if isinstance(persisted, dict) else None
+    if not isinstance(hash, str) or not _SHA256.fullmatch(hash):
+        raise _BadRequest(400, "`persistedQuery` has a `sha256Hash` of 64 digits, in hex and small letters.")
+    return hash
 
 
 def _accepted(header: str) -> list[str]:
