@@ -30,7 +30,7 @@ class Page(Generic[Row]):
         return cls(rows=rows[:first], has_next=len(rows) > first, after_given=after_given, count=count)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Edge(Generic[Row]):
     """A list that hangs on a parent, asked for many parents at once.
 

@@ -74,8 +74,33 @@ class Loaders:
         loader = self._loaders.get(name)
         if loader is None:
             loader = self._loaders[name] = DataLoader(batch())
-        # shielded: whoever stops waiting, since a sibling failed, must not cancel what others wait for too
-        return await asyncio.shield(loader.load(key))
+        return await _alone(loader.load(key))
+
+
+def _alone(shared: asyncio.Future[Row]) -> asyncio.Future[Row]:
+    """A future of one's own with what the shared one will bring.
+
+    Whoever stops waiting, since a sibling failed, must not cancel what others wait for too. `asyncio.shield` does as much,
+    but where nobody waits any more it leaves what was raised unheard, and asyncio writes that into the log, values and all.
+    """
+    if shared.done():
+        return shared
+    own = shared.get_loop().create_future()
+
+    def bring(done: asyncio.Future[Row]) -> None:
+        if done.cancelled():
+            own.cancel()
+            return
+        error = done.exception()
+        if own.done():
+            return
+        if error is None:
+            own.set_result(done.result())
+        else:
+            own.set_exception(error)
+
+    shared.add_done_callback(bring)
+    return own
 
 
 async def _grouped(

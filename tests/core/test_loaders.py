@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -39,3 +40,26 @@ async def test_who_stops_waiting_cancels_nobody_who_waits_for_the_same() -> None
         await impatient
     assert await patient == Row(1)
     assert asked == [[1]]
+
+
+async def test_what_is_raised_for_nobody_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    loaders = Loaders(cast(Session, None))
+
+    async def rows(session: Session, ids: Sequence[int]) -> list[Row]:
+        await asyncio.sleep(0)
+        raise RuntimeError("hunter2")
+
+    async def one() -> Row | None:
+        found = await loaders.one(rows, 1)
+        return found
+
+    impatient = asyncio.create_task(one())
+    await asyncio.sleep(0)
+    impatient.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await impatient
+    for _ in range(10):
+        await asyncio.sleep(0)
+    loaders.reset()
+    gc.collect()
+    assert caplog.records == []
