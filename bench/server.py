@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import gc
 import http.client
 import json
 import os
@@ -121,6 +122,8 @@ def main() -> None:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         application = _application(*sys.argv[1:])
+        gc.collect()
+        gc.freeze()  # as handler.py does
         server = uvicorn.Server(uvicorn.Config(application, log_level="warning", timeout_keep_alive=600))
         print(listener.getsockname()[1], flush=True)
         server.run(sockets=[listener])

@@ -16,7 +16,7 @@ from db.audit import AuditAction, AuditStatus, EventRow, Wanted
 from db.errors import Invalid
 from db.page import Page
 from schema.context import Info
-from schema.enums import shown
+from schema.enums import reader, shown
 from schema.ids import split, typeid, uuid_of
 from schema.node import Node
 from schema.pagination import FIRST_BY_DEFAULT, Connection, window
@@ -42,6 +42,8 @@ shown(
     FAILURE="Refused for what was asked, or broken off: nothing was changed.",
     DENIED="Refused for who asked: credentials that do not work, or a missing scope.",
 )
+
+_action, _status = reader(AuditAction), reader(AuditStatus)
 
 
 @strawberry.type(
@@ -78,14 +80,14 @@ class AuditEvent(Node):
             id=typeid("evt", row.id),
             customer_id=None if row.customer_id is None else _customer(row.customer_id),
             event_type=row.event_type,
-            action=AuditAction(row.action),
+            action=_action(row.action),
             resource_type=row.resource_type,
             resource_id=None if row.resource_id is None else strawberry.ID(row.resource_id),
             actor=row.actor,
             actor_email=None if hidden else row.actor_email,
             actor_ip=None if hidden else row.actor_ip,
             actor_user_agent=None if hidden else row.actor_user_agent,
-            status=AuditStatus(row.status),
+            status=_status(row.status),
             error_message=row.error_message,
             request_id=row.request_id,
             metadata=orjson.loads(row.metadata),

@@ -25,7 +25,7 @@ from db.page import Page
 from db.payments import PaymentRow
 from schema.access import Reads
 from schema.context import Info
-from schema.enums import Metric, TaxStatus, Tier, shown
+from schema.enums import Metric, TaxStatus, Tier, reader, shown
 from schema.errors import UserError
 from schema.ids import typeid, uuid_of
 from schema.node import Node
@@ -63,6 +63,8 @@ shown(
     ADJUSTMENT="Late or corrected usage of an earlier month.",
     TAX="The one tax line.",
 )
+
+_kind, _metric, _tier = reader(LineKind), reader(Metric), reader(Tier)
 
 
 @strawberry.type(description="What of a line's quantity fell into one price band.")
@@ -106,9 +108,9 @@ class InvoiceLine:
     def of(cls, row: LineRow) -> Self:
         return cls(
             position=row.position,
-            kind=LineKind(row.kind),
-            metric=None if row.metric is None else Metric(row.metric),
-            tier=None if row.tier is None else Tier(row.tier),
+            kind=_kind(row.kind),
+            metric=None if row.metric is None else _metric(row.metric),
+            tier=None if row.tier is None else _tier(row.tier),
             adjusted_month=None if row.adjusted_month is None else Month.of(row.adjusted_month),
             description=row.description,
             quantity=row.quantity,
@@ -300,7 +302,7 @@ class Invoice(Node):
             id=typeid("inv", row.id),
             number=row.number,
             month=Month.of(row.month),
-            tier=Tier(row.tier),
+            tier=_tier(row.tier),
             status=invoicing.status(row, today),
             currency=row.currency,
             tier_base_cost=Money(row.tier_base_cost),

@@ -14,7 +14,7 @@ from db.page import Page
 from db.tickets import CommentRow, TicketPriority, TicketRow, TicketStatus
 from schema.access import Reads
 from schema.context import Info
-from schema.enums import shown
+from schema.enums import reader, shown
 from schema.errors import UserError
 from schema.ids import typeid, uuid_of
 from schema.node import Node
@@ -35,6 +35,8 @@ shown(
     CLOSED="For good: neither comments nor changes.",
 )
 shown(TicketPriority, "How pressing a ticket is, as whoever opened or changed it says.")
+
+_status, _priority = reader(TicketStatus), reader(TicketPriority)
 
 
 @strawberry.type(description="One thing said on a ticket. It stays as it was written.")
@@ -111,8 +113,8 @@ class Ticket(Node):
         return cls(
             id=typeid("tkt", row.id),
             subject=row.subject,
-            status=TicketStatus(row.status),
-            priority=TicketPriority(row.priority),
+            status=_status(row.status),
+            priority=_priority(row.priority),
             created_by=row.created_by,
             assigned_to=row.assigned_to,
             first_response_due_at=row.first_response_due_at,
