@@ -32,6 +32,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--histories", type=int, default=30, help="how many random histories of a customer to live through"
     )
     parser.addoption(
+        "--customers", type=int, default=40, help="how many random customers to bill in each way that there is"
+    )
+    parser.addoption(
         "--documents", type=int, default=300, help="how many random documents to answer by a plan and by graphql-core"
     )
 

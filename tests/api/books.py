@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Self
 from uuid import uuid4
 
@@ -78,13 +79,18 @@ class Books:
     async def of(cls, landlord: Landlord) -> Self:
         house = landlord.house
         ledger = Ledger(house, landlord.connections, landlord.admin)
-        customer_id = await ledger.customer(used=[SEPTEMBER])
+        customer_id = await ledger.customer(used=[SEPTEMBER.previous(), SEPTEMBER])
         issued = await ledger.issued(customer_id, SEPTEMBER)
         await ledger.use(customer_id)
         draft = await ledger.draft(customer_id)
         acme, other = await landlord.key(customer_id, ["write"]), await landlord.key(customer_id, ["read"])
         globex, suspended = await landlord.tenant("Globex"), await landlord.tenant("Umbrella")
+        closed = await landlord.tenant("Vandelay")
         await house.api(document("suspendCustomer"), input={"id": suspended.id, "reason": "unpaid"})
+        await house.api(document("closeCustomer"), input={"id": closed.id, "reason": "left", "closedOn": "2026-10-01"})
+        paid = await ledger.issued(customer_id, SEPTEMBER.previous())
+        settled = {"invoiceId": typeid("inv", paid.id), "amount": str(paid.total_amount), "method": "wire"}
+        await house.api(document("recordPayment"), input={**settled, "idempotencyKey": f"{paid.id}"})
         tickets = {
             name: (await caller.api(document("openTicket", "id"), input=GOOD["openTicket"]))["openTicket"]["ticket"][
                 "id"
@@ -106,12 +112,16 @@ class Books:
             "customer": acme.id,
             "foreign customer": globex.id,
             "suspended": suspended.id,
+            "closed": closed.id,
             "nobody": typeid("cus", uuid4()),
             "key": acme.key,
             "api key": typeid("key", other.key_id),
             "issued": typeid("inv", issued.id),
             "number": str(issued.number),
             "due": str(issued.total_amount),
+            "a cent more than due": str(issued.total_amount + Decimal("0.01")),
+            "paid": typeid("inv", paid.id),
+            "paid number": str(paid.number),
             "price list": starting(a_day()),
             "draft": typeid("inv", draft.id),
             "run": run,
