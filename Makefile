@@ -3,6 +3,7 @@
 PORT ?= 8000
 export PORT
 HISTORIES ?= 1000
+CUSTOMERS ?= 2000
 DOCUMENTS ?= 20000
 
 BIN    := .venv/bin
@@ -15,7 +16,7 @@ OLDER  := tests/older/node_modules
 SOURCES_OF_BUNDLE := $(shell find graphiql -type f -not -path 'graphiql/dist/*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format types imports schema manifest migrate package attacks bench crash histories planner hostile audits browser pooler older ground lock clean
+.PHONY: help run test check lint format types imports schema manifest migrate package attacks bench crash histories agreement planner hostile audits browser pooler older ground lock clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -84,6 +85,9 @@ crash: $(VENV) $(EMULATOR)  ## billing, its workers killed and its database stop
 
 histories: $(VENV) $(EMULATOR)  ## 1,000 random lives of a customer (HISTORIES): whatever happens, the books are right
 	@$(BIN)/python -m pytest -n 2 tests/histories --histories $(HISTORIES)
+
+agreement: $(VENV)  ## 2,000 random customers (CUSTOMERS): rating, preview, run and recomputation agree to the cent
+	@$(BIN)/python -m pytest tests/agreement --customers $(CUSTOMERS)
 
 planner: $(VENV) $(EMULATOR)  ## 20,000 random documents (DOCUMENTS): their plans answer as graphql-core does
 	@$(BIN)/python -m pytest -n 2 tests/planner --documents $(DOCUMENTS)

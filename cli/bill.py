@@ -128,8 +128,7 @@ def _tell(run: dict[str, Any], currency: str) -> None:
     )
     if failures:
         out.print()
-        named = [[one["customer"]["name"], one["customer"]["id"], one["code"], one["reason"]] for one in failures]
-        out.print(show.table("failed", "", "code", "what to do", rows=named))
+        show.failures(out, failures)
 
 
 _ENDED = {

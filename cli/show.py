@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -45,6 +45,12 @@ def table(*columns: str | tuple[str, str], rows: Iterable[Sequence[str]]) -> Tab
     for row in rows:
         made.add_row(*(Text(cell) for cell in row))
     return made
+
+
+def failures(out: Console, found: Sequence[Mapping[str, Any]]) -> None:
+    """Customers with whom something could not be done, each with its code and what to do about it."""
+    rows = [[one["customer"]["name"], one["customer"]["id"], one["code"], one["reason"]] for one in found]
+    out.print(table("failed", "", "code", "what to do", rows=rows))
 
 
 def amount(value: Decimal | str) -> str:

@@ -15,7 +15,7 @@ from cli.api import NotAnswered
 
 # seconds between two looks, longer each time
 _FIRST, _LONGEST, _LONGER = 0.1, 2.0, 1.3
-# so many looks in a row may find nobody there: a restart takes a while
+# once somebody was there, so many looks in a row may find nobody: a restart takes a while
 _PATIENCE = 15
 
 INTERRUPTED = 130
@@ -42,18 +42,16 @@ def watch(work: Work) -> dict[str, Any]:
     try:
         with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
             task = bar.add_task(work.title, total=None)
-            pause, missed = _FIRST, 0
+            pause, patience = _FIRST, 0
             while True:
                 try:
                     found = work.look()
                 except NotAnswered as problem:
-                    missed += 1
-                    if missed > _PATIENCE:
-                        raise NotAnswered(
-                            f"{problem.message} The work goes on: look again with `{work.again}`."
-                        ) from None
+                    if not patience:
+                        raise NotAnswered(f"{problem.message} Look again with `{work.again}`.") from None
+                    patience -= 1
                 else:
-                    missed = 0
+                    patience = _PATIENCE
                     bar.update(task, completed=work.done(found), total=work.total(found))
                     if found["finishedAt"] is not None:
                         return found
