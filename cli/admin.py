@@ -1,20 +1,23 @@
-"""What an administrator does with the database's own login, outside of the API: migrations, the first operator's key."""
+"""What an administrator does with the database's own login, outside of the API: migrations, the first operator's key.
+
+All other commands do without a database, so what speaks to one is imported when it is needed.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import asyncpg
 import click
 
-import release
-from auth import keys as api_keys
-from auth.vault import Vault
 from cli import show
-from db import migrate as migrations
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    from auth.keys import Environment
 
 Answer = TypeVar("Answer")
 
@@ -23,6 +26,9 @@ Answer = TypeVar("Answer")
 @show.as_json
 def migrate(as_json: bool) -> None:
     """Bring the database up to date; with LANDLORD_SECRETS_PREFIX also passwords and keys, from AWS Secrets Manager."""
+    import release
+    from auth.vault import Vault
+
     prefix = os.environ.get("LANDLORD_SECRETS_PREFIX", "")
     vault = Vault(os.environ.get("AWS_ENDPOINT_URL")) if prefix else None
     done = _as_migrator(lambda migrator: release.make_ready(migrator, vault, prefix=prefix))
@@ -46,8 +52,11 @@ def keys() -> None:
 )
 @click.option("--environment", type=click.Choice(["live", "test"]), default="live", show_default=True)
 @show.as_json
-def create(operator: bool, name: str, environment: api_keys.Environment, as_json: bool) -> None:
+def create(operator: bool, name: str, environment: Environment, as_json: bool) -> None:
     """Make an operator's key, the first one above all. It is shown this once; every other key is made by the API."""
+    from auth import keys as api_keys
+    from db import migrate as migrations
+
     made = api_keys.mint(environment)
 
     async def install(migrator: asyncpg.Connection) -> None:
@@ -63,6 +72,10 @@ def create(operator: bool, name: str, environment: api_keys.Environment, as_json
 
 def _as_migrator(act: Callable[[asyncpg.Connection], Awaitable[Answer]]) -> Answer:
     """What `act` answers; what is in the way is said in a sentence."""
+    import asyncpg
+
+    from db import migrate as migrations
+
     url = os.environ.get("LANDLORD_MIGRATOR_URL")
     if not url:
         raise click.ClickException("Set LANDLORD_MIGRATOR_URL to the database's address, with the migrator's login.")

@@ -110,10 +110,9 @@ def _watched(asked: Api, run_id: str) -> dict[str, Any]:
 
 
 def _tell(run: dict[str, Any], currency: str) -> None:
-    out = show.out()
     failures = run["failures"]
-    out.print(f"{run['id']}: {run['month']}, {'a dry run, ' if run['dryRun'] else ''}{_ENDED[run['status']]}")
-    out.print()
+    click.echo(f"{run['id']}: {run['month']}, {'a dry run, ' if run['dryRun'] else ''}{_ENDED[run['status']]}")
+    click.echo()
     counts = [
         ("customers", run["customersTotal"]),
         ("created", run["invoicesCreated"]),
@@ -123,12 +122,10 @@ def _tell(run: dict[str, Any], currency: str) -> None:
         ("failed", len(failures)),
     ]
     rows = [[name, f"{count:,}"] for name, count in counts]
-    out.print(
-        show.table("invoices", ("", "right"), rows=[*rows, ["total", show.amount(run["totalAmount"]) + currency]])
-    )
+    show.table("invoices", ("", "right"), rows=[*rows, ["total", show.amount(run["totalAmount"]) + currency]])
     if failures:
-        out.print()
-        show.failures(out, failures)
+        click.echo()
+        show.failures(failures)
 
 
 _ENDED = {

@@ -45,25 +45,32 @@ def explain_(number: str, as_json: bool) -> None:
 
 
 def _tell_explained(found: Paper, explained: list[explain.Explained]) -> None:
-    said, out = found.said, show.out()
-    out.print(f"{found.name}: {said['month']} of {said['customer']['name']}, {said['status']}, in {said['currency']}")
+    said = found.said
+    click.echo(f"{found.name}: {said['month']} of {said['customer']['name']}, {said['status']}, in {said['currency']}")
     card = said["rateCard"]
     tier = TIER_NAMES[found.billed.rating.tier]
-    out.print(
+    click.echo(
         f"Price list “{card['name']}” of {card['effectiveFrom']}, tier {tier}, usage revision {said['usageRevision']}"
     )
-    out.print()
-    out.print(show.table(("#", "right"), "line", ("amount", "right"), rows=_rows(explained)))
-    out.print()
+    click.echo()
+    show.table(("#", "right"), "line", ("amount", "right"), rows=_rows(explained))
+    click.echo()
     for text in explain.sums(found.billed):
-        out.print(text)
+        click.echo(text)
     if said["number"] is not None:
-        taken = f"credit {amount(said['creditApplied'])} - credited {amount(said['amountCredited'])}"
-        out.print(
-            f"total {amount(said['totalAmount'])} - {taken} - paid {amount(said['amountPaid'])} = due {amount(said['amountDue'])}"
-            if said["status"] != "CANCELLED"
-            else "cancelled: nothing is due"
-        )
+        click.echo(_due(said))
+
+
+def _due(said: dict[str, Any]) -> str:
+    if said["status"] == "CANCELLED":
+        return "cancelled: nothing is due"
+    total, *taken = (Decimal(said[name]) for name in ("totalAmount", "creditApplied", "amountCredited", "amountPaid"))
+    left = total - sum(taken)
+    credit, credited, paid = map(amount, taken)
+    came_to = f"total {amount(total)} - credit {credit} - credited {credited} - paid {paid}"
+    if left < 0:
+        return f"{came_to} = {amount(left)}: that became credit for other invoices, and nothing is due"
+    return f"{came_to} = due {amount(said['amountDue'])}"
 
 
 def _rows(explained: list[explain.Explained]) -> Iterator[list[str]]:
@@ -90,10 +97,9 @@ def recompute(number: str, as_json: bool) -> None:
     if as_json:
         show.in_json({"id": said["id"], "number": said["number"], "equal": not differences, "differences": differences})
     elif differences:
-        out = show.out()
-        out.print(f"{number} says something else than what it was computed from gives:")
+        click.echo(f"{number} says something else than what it was computed from gives:")
         rows = [[one["where"], one["stored"] or "(none)", one["computed"] or "(none)"] for one in differences]
-        out.print(show.table("where", "stored", "computed again", rows=rows))
+        show.table("where", "stored", "computed again", rows=rows)
     else:
         click.echo(f"{number} computes again to the cent: every line and amount is equal.")
     if differences:
@@ -123,20 +129,17 @@ def compare_(before: str, after: str, as_json: bool) -> None:
             {"before": _named(old), "after": _named(new), "difference": total, "causes": list(map(_said, causes))}
         )
     else:
-        out = show.out()
         for one in (old, new):
             said = one.said
-            out.print(
+            click.echo(
                 f"{one.name}: {said['month']} of {said['customer']['name']}, {amount(said['totalAmount'])} {said['currency']}"
             )
-        out.print()
+        click.echo()
         rows = [
             [_what(cause), f"{_value(cause, cause.before)} → {_value(cause, cause.after)}", signed(cause.amount)]
             for cause in causes
         ]
-        out.print(
-            show.table("because of", "", ("difference", "right"), rows=[*rows, ["together", "", signed(explained)]])
-        )
+        show.table("because of", "", ("difference", "right"), rows=[*rows, ["together", "", signed(explained)]])
     if explained != total:
         raise Refused(
             f"The totals differ by {signed(total)}: one of the two does not compute. `landlord invoice recompute` says which."

@@ -8,6 +8,7 @@ from cli.admin import keys, migrate
 from cli.bill import bill
 from cli.invoice import invoice
 from cli.prices import prices
+from cli.usage import usage
 
 
 @click.group()
@@ -19,7 +20,7 @@ def main() -> None:
     """
 
 
-for command in (bill, invoice, prices, migrate, keys):
+for command in (usage, bill, invoice, prices, migrate, keys):
     main.add_command(command)
 
 

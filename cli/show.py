@@ -21,12 +21,6 @@ _WIDTH = 110
 as_json = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
 
 
-def out() -> Console:
-    """Standard output. Names that customers gave themselves are text, never markup."""
-    width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS") or _WIDTH)
-    return Console(highlight=False, markup=False, emoji=False, width=width)
-
-
 def aside() -> Console:
     """Standard error: what is said while something goes on, so that output can be piped."""
     return Console(stderr=True, highlight=False, markup=False, emoji=False)
@@ -36,21 +30,22 @@ def in_json(value: object) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
 
 
-def table(*columns: str | tuple[str, str], rows: Iterable[Sequence[str]]) -> Table:
-    """A column is its title, or (title, "right"). Cells are plain text."""
+def table(*columns: str | tuple[str, str], rows: Iterable[Sequence[str]]) -> None:
+    """Prints one. A column is its title, or (title, "right"); cells are text, never markup, whoever wrote them."""
     made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in columns:
         title, justify = (column, "left") if isinstance(column, str) else column
         made.add_column(title, justify="right" if justify == "right" else "left", overflow="fold")
     for row in rows:
         made.add_row(*(Text(cell) for cell in row))
-    return made
+    width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS") or _WIDTH)
+    Console(highlight=False, markup=False, emoji=False, width=width).print(made)
 
 
-def failures(out: Console, found: Sequence[Mapping[str, Any]]) -> None:
-    """Customers with whom something could not be done, each with its code and what to do about it."""
+def failures(found: Sequence[Mapping[str, Any]]) -> None:
+    """Prints the customers with whom something could not be done, each with its code and what to do about it."""
     rows = [[one["customer"]["name"], one["customer"]["id"], one["code"], one["reason"]] for one in found]
-    out.print(table("failed", "", "code", "what to do", rows=rows))
+    table("failed", "", "code", "what to do", rows=rows)
 
 
 def amount(value: Decimal | str) -> str:

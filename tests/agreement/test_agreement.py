@@ -47,7 +47,7 @@ query ($id: ID!, $after: String) { billingRun(id: $id) {
 """
 INVOICES = f"""
 query ($month: Month!, $after: String) {{
-    invoices(first: 100, after: $after, filter: {{from: $month, to: $month, status: [DRAFT, ISSUED, OVERDUE, PAID]}}) {{
+    invoices(first: 50, after: $after, filter: {{from: $month, to: $month, status: [DRAFT, ISSUED, OVERDUE, PAID]}}) {{
         nodes {{
             id status customer {{ id }} recomputation {{ where stored computed }} {said.AMOUNTS}
         }}

@@ -11,14 +11,17 @@ import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 import uvicorn
+from click.testing import CliRunner
 
 from app import Settings, create_app
+from cli.main import main
 from db.connection import Connections
 from tests.landlord import Tenant
 from tests.ledger import Ledger
@@ -88,6 +91,22 @@ class Shell:
                 await asyncio.sleep(0.05)
             return await ended
 
+    async def asks(self, operation: str) -> None:
+        """Returns once the operation of this name has been asked for once more, by whomever."""
+        count = "select count(*) from audit_events where metadata ->> 'operation' = $1"
+        before = await self.ledger.admin.fetchval(count, operation)
+        while await self.ledger.admin.fetchval(count, operation) == before:
+            await asyncio.sleep(0.01)
+
+    async def here(self, *words: str, **settings: str) -> Ran:
+        """As `run`, in this process: for what is refused, of which a process of its own would show no more."""
+        environment = {name: None for name in os.environ if name.startswith(ANOTHER_MACHINES)}
+        invoke = partial(CliRunner().invoke, main, words, env={**environment, **self.environment(**settings)})
+        done = await asyncio.to_thread(invoke)
+        assert self.key not in done.output
+        assert done.exception is None or isinstance(done.exception, SystemExit), done.exc_info
+        return Ran(done.exit_code, done.stdout, done.stderr)
+
 
 @pytest.fixture
 async def ledger(house: Tenant, connections: Connections, admin: asyncpg.Connection) -> Ledger:
@@ -113,5 +132,6 @@ async def url(settings: Settings) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-def shell(url: str, ledger: Ledger) -> Shell:
+def shell(url: str, ledger: Ledger, one_way: None) -> Shell:
+    """What is polled moves on between two answers, so queries are answered once."""
     return Shell(url, ledger.house.key, ledger)

@@ -176,4 +176,4 @@ async def test_every_command_that_it_names_is_there(shell: Shell) -> None:
     named -= {words for words in named if words[0] == "bill"}
     assert len(named) >= 4
     for words in sorted(named):
-        assert (await shell.run(*words, "--help")).code == 0, words
+        assert (await shell.here(*words, "--help")).code == 0, words

@@ -75,6 +75,16 @@ async def test_each_line_is_explained_to_the_cent(shell: Shell, storied: Sequenc
     ]
 
 
+async def test_what_was_credited_after_it_was_paid_is_said_to_be_credit(
+    shell: Shell, storied: Sequence[InvoiceRow]
+) -> None:
+    ran = await shell.run("invoice", "explain", storied[0].number or "")
+    assert ran.lines[-1] == (
+        "total 2,448.25 - credit 0.00 - credited 100.00 - paid 2,448.25 = -100.00: that became credit for other invoices,"
+        " and nothing is due"
+    )
+
+
 async def test_a_draft_is_explained_by_its_id(shell: Shell, storied: Sequence[InvoiceRow]) -> None:
     draft = typeid("inv", storied[2].id)
     ran = await shell.run("invoice", "explain", draft)
@@ -172,7 +182,7 @@ async def test_why_a_bill_changed_is_told_by_cause(shell: Shell, storied: Sequen
 async def test_an_invoice_that_is_unknown_is_named(shell: Shell, storied: Sequence[InvoiceRow]) -> None:
     known = storied[0].number or ""
     for words in (["explain", "K7M2QX-9999"], ["recompute", "K7M2QX-9999"], ["compare", known, "K7M2QX-9999"]):
-        ran = await shell.run("invoice", *words)
+        ran = await shell.here("invoice", *words)
         assert (ran.code, ran.out, ran.err) == (1, "", "Error: There is no invoice K7M2QX-9999.\n")
-    ran = await shell.run("invoice", "explain", "inv_1")
+    ran = await shell.here("invoice", "explain", "inv_1")
     assert (ran.code, ran.err) == (1, "Error: This is no ID that begins with `inv_` and goes on with 26 characters.\n")

@@ -33,15 +33,15 @@ async def test_a_file_becomes_a_price_list(shell: Shell, tmp_path: Path) -> None
 async def test_a_mistake_is_told_with_file_and_line(shell: Shell, tmp_path: Path, mistake: Mistake) -> None:
     file, text = tmp_path / "next.json", mistake.document()
     file.write_text(text)
-    ran = await shell.run("prices", "add", str(file))
+    ran = await shell.here("prices", "add", str(file))
     assert (ran.code, ran.out, ran.err) == (1, "", f"Error: {file}: {mistake.said(text)}\n")
 
 
 async def test_a_file_that_is_no_text_or_not_there_is_named(shell: Shell, tmp_path: Path) -> None:
     file = tmp_path / "next.json"
-    ran = await shell.run("prices", "add", str(file))
+    ran = await shell.here("prices", "add", str(file))
     assert ran.code == 2
     assert f"File '{file}' does not exist." in ran.err
     file.write_bytes(b"\xff\xfe{}")
-    ran = await shell.run("prices", "add", str(file))
+    ran = await shell.here("prices", "add", str(file))
     assert (ran.code, ran.err) == (1, f"Error: {file} is no UTF-8 text.\n")

@@ -25,18 +25,18 @@ async def test_the_key_of_this_machines_make_run_is_taken_where_none_is_set(shel
 
 async def test_a_key_that_is_set_goes_before_that(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "demo-keys.json").write_text(json.dumps({"operator": "lz_test_x"}))
-    assert (await shell.run(*ASKING, LANDLORD_HOME=str(tmp_path))).err == UNKNOWN
+    assert (await shell.here(*ASKING, LANDLORD_HOME=str(tmp_path))).err == UNKNOWN
 
 
 async def test_without_any_key_one_is_asked_for(shell: Shell, tmp_path: Path) -> None:
-    ran = await shell.run(*ASKING, LANDLORD_KEY="", LANDLORD_HOME=str(tmp_path))
+    ran = await shell.here(*ASKING, LANDLORD_KEY="", LANDLORD_HOME=str(tmp_path))
     assert ran.code == 2
     assert ran.err.endswith(
         f"Error: Set LANDLORD_KEY to an operator's API key; there is none in {tmp_path}/demo-keys.json either,"
         " where `make run` writes one.\n"
     )
     (tmp_path / "demo-keys.json").write_text("[")
-    ran = await shell.run(*ASKING, LANDLORD_KEY="", LANDLORD_HOME=str(tmp_path))
+    ran = await shell.here(*ASKING, LANDLORD_KEY="", LANDLORD_HOME=str(tmp_path))
     assert ran.err.endswith(
         f"Error: {tmp_path}/demo-keys.json cannot be read: set LANDLORD_KEY to an operator's API key.\n"
     )
@@ -53,14 +53,14 @@ async def test_a_key_that_does_not_work_is_refused_and_not_shown(shell: Shell) -
 
 @pytest.mark.parametrize("garbage", ["lz_töst", "two\nlines"])
 async def test_a_key_that_is_none_is_not_sent(shell: Shell, garbage: str) -> None:
-    ran = await shell.run(*ASKING, LANDLORD_KEY=garbage, LANDLORD_URL="http://127.0.0.1:1")
+    ran = await shell.here(*ASKING, LANDLORD_KEY=garbage, LANDLORD_URL="http://127.0.0.1:1")
     assert ran.code == 2
     assert ran.err.endswith("Error: LANDLORD_KEY is no API key: one has letters, digits and `_`.\n")
 
 
 async def test_a_tenants_key_is_told_which_scope_it_lacks(shell: Shell) -> None:
     acme = await shell.ledger.house.landlord.tenant("Acme")
-    ran = await shell.run("bill", "2026-09", LANDLORD_KEY=acme.key)
+    ran = await shell.here("bill", "2026-09", LANDLORD_KEY=acme.key)
     assert (ran.code, ran.err) == (1, "Error: This key or session lacks the scope `billing:write`.\n")
 
 
@@ -73,12 +73,19 @@ async def test_a_server_that_is_not_there_is_named(shell: Shell) -> None:
     )
 
 
+class Silent(BaseHTTPRequestHandler):
+    """It knows of no POST, and does not talk about it."""
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
 async def test_a_server_that_is_another_one_is_named(shell: Shell) -> None:
-    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+    with HTTPServer(("127.0.0.1", 0), Silent) as server:
         thread = threading.Thread(target=server.handle_request)
         thread.start()
         url = f"http://127.0.0.1:{server.server_port}"
-        ran = await shell.run(*ASKING, LANDLORD_URL=url)
+        ran = await shell.here(*ASKING, LANDLORD_URL=url)
         thread.join()
     assert (ran.code, ran.err) == (
         1,
@@ -100,14 +107,14 @@ async def test_a_server_that_is_another_one_is_named(shell: Shell) -> None:
 async def test_an_address_that_is_none_or_that_would_show_the_key_is_refused(
     shell: Shell, url: str, sentence: str
 ) -> None:
-    ran = await shell.run(*ASKING, LANDLORD_URL=url)
+    ran = await shell.here(*ASKING, LANDLORD_URL=url)
     assert ran.code == 2
     assert ran.err.endswith(f"Error: {sentence}\n")
 
 
 async def test_another_machine_is_never_sent_this_ones_key(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "demo-keys.json").write_text(json.dumps({"operator": shell.key}))
-    ran = await shell.run(
+    ran = await shell.here(
         *ASKING, LANDLORD_KEY="", LANDLORD_HOME=str(tmp_path), LANDLORD_URL="https://landlord.example"
     )
     assert ran.code == 2
