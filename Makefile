@@ -4,6 +4,7 @@ PORT ?= 8000
 export PORT
 HISTORIES ?= 1000
 CUSTOMERS ?= 2000
+OPERATIONS ?= 10000
 DOCUMENTS ?= 20000
 
 BIN    := .venv/bin
@@ -16,10 +17,10 @@ OLDER  := tests/older/node_modules
 SOURCES_OF_BUNDLE := $(shell find graphiql -type f -not -path 'graphiql/dist/*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format types imports schema manifest migrate package attacks bench crash histories agreement planner hostile audits browser pooler older ground lock clean
+.PHONY: help run test check lint format types imports schema manifest migrate package attacks bench crash histories agreement planner hostile interleaved audits browser pooler older ground lock clean
 
 help:  ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: $(VENV) $(BUNDLE) $(EMULATOR)  ## start everything on 127.0.0.1:$PORT (8000): database, demo data, API, GraphiQL
 	@exec $(BIN)/python -m local.run
@@ -103,6 +104,9 @@ browser: $(VENV) node_modules/.complete $(BUNDLE)  ## GraphiQL in headless Chrom
 
 pooler: $(BUNDLE) $(EMULATOR)  ## every test through PgBouncer, with a relay that listens in (Debian's `pgbouncer` must be there)
 	@$(BIN)/python -m pytest -n 2 --pooler -rs $(PYTEST_ARGS)
+
+interleaved: $(VENV)  ## 10,000 random operations of five tenants on one event loop (OPERATIONS)
+	@$(BIN)/python -m pytest tests/interleaved --operations $(OPERATIONS) $(PYTEST_ARGS)
 
 older: $(EMULATOR) $(OLDER)/.complete  ## migrations, isolation and billing on the oldest PostgreSQL that is taken (Linux on x86_64)
 	@LANDLORD_POSTGRES_BIN=$(OLDER)/postgres-17/native/bin $(BIN)/python -m pytest -n 2 tests/db tests/billing_runs $(PYTEST_ARGS)

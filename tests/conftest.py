@@ -37,6 +37,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--documents", type=int, default=300, help="how many random documents to answer by a plan and by graphql-core"
     )
+    parser.addoption(
+        "--operations", type=int, default=400, help="how many random operations of five tenants to interleave"
+    )
 
 
 @pytest.fixture(scope="session")
