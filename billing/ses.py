@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from typing import Any
 
@@ -9,6 +10,7 @@ from billing.mail import Letter, Refused
 
 # What SES says of one letter, and will say again tomorrow. All else is about the account, the network or the moment.
 _FOR_GOOD = {"MessageRejected", "BadRequestException"}
+_ADDRESS = re.compile(r"\S+@\S+")
 
 
 class Unreachable(Exception):
@@ -36,7 +38,8 @@ class Ses:
             # a sender that SES does not know is our own mistake, and no letter's
             if code in _FOR_GOOD and letter.sender not in message:
                 raise Refused(f"The mail service refuses it: {message}"[:500]) from error
-            raise Unreachable(f"SES answers {code}: {message}") from error
+            # for the log, which names nobody
+            raise Unreachable(f"SES answers {code}: {_ADDRESS.sub('(an address)', message)}") from error
         except BotoCoreError as error:
             raise Unreachable(f"SES cannot be reached: {type(error).__name__}") from error
 

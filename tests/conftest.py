@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest.mock import patch
@@ -11,12 +13,14 @@ import asyncpg
 import pytest
 
 from app import Settings, create_app, utc_now
+from auth import keys, sessions
 from billing import price_list, prices
 from db.connection import Connections, Role
 from db.session import Session
 from local import database, postgres
 from resolvers import execution
 from tests.landlord import Landlord, Tenant
+from tests.logs import AUDIT
 from tests.planner.both import ONE_WAY, Compared, both_ways
 
 if TYPE_CHECKING:
@@ -40,6 +44,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--operations", type=int, default=400, help="how many random operations of five tenants to interleave"
     )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def logs_looked_through() -> Iterator[None]:
+    """All that `landlord` logs from INFO on, as deployed; and every key and token that is made is known to the audit."""
+    log = logging.getLogger("landlord")
+    log.addHandler(AUDIT)
+    log.setLevel(logging.INFO)
+    with pytest.MonkeyPatch.context() as watched:
+        watched.setattr(keys, "mint", AUDIT.knows(keys.mint, lambda made: made.secret))
+        watched.setattr(sessions, "issue", AUDIT.knows(sessions.issue, itemgetter(0)))
+        yield
+    log.removeHandler(AUDIT)
+
+
+@pytest.fixture(autouse=True)
+def no_secret_in_the_logs(logs_looked_through: None) -> Iterator[None]:
+    yield
+    found, AUDIT.found = AUDIT.found, []
+    assert found == []
 
 
 @pytest.fixture(scope="session")

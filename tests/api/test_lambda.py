@@ -18,6 +18,7 @@ import pytest
 from tests.api.books import Books, document
 from tests.api.conftest import Stored
 from tests.landlord import Landlord, Tenant
+from tests.logs import AUDIT
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "graphiql" / "dist"
@@ -66,6 +67,7 @@ class Sandbox:
 
     def __exit__(self, *_: object) -> None:
         self.log = str(self._process.communicate()[1])
+        AUDIT.read(self.log)
 
     def invoke(self, asked: dict[str, Any]) -> dict[str, Any]:
         assert self._process.stdin is not None

@@ -28,6 +28,7 @@ from schema.ids import typeid
 from tests.api.test_lambda import EVENT
 from tests.auth.doors import Clock, Counted, Door, gone, opened, throttling
 from tests.landlord import Landlord, Tenant
+from tests.logs import AUDIT
 
 ROOT = Path(__file__).parents[2]
 
@@ -242,5 +243,6 @@ async def test_the_function_answers_the_gateway_and_its_log_names_no_credentials
     lines = [json.loads(line) for line in ran.stderr.splitlines()]
     assert [line["verdict"] for line in lines] == [one["context"]["verdict"] for one in answered["answers"]]
     assert {line["request"] for line in lines} == {EVENT["requestContext"]["requestId"]}
+    AUDIT.read(ran.stderr)
     assert token not in ran.stderr
     assert "garbage" not in ran.stderr
