@@ -20,6 +20,7 @@ COST: Final = 10  # 2^10 rounds: 60 ms
 
 _ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _KEY: Final = re.compile(r"(lz_(?:live|test)_[0-9A-Za-z]{12})_[0-9A-Za-z]{49}")
+_SECRET_PART: Final = re.compile(r"(lz_(?:live|test)_[0-9A-Za-z]{12})_\w*")  # of a key, or of what is left of one
 _CHECKSUM: Final = 6  # 62^6 > 2^32
 # of this cost alone, as the dummy is; when it is raised, let the old one through here while keys have it
 _HASH: Final = re.compile(rf"\$2b\${COST:02}\$[./0-9A-Za-z]{{53}}")
@@ -55,6 +56,11 @@ def mint(environment: Environment) -> NewKey:
 def hash_of(secret: str) -> str:
     """What is stored of a key."""
     return bcrypt.hashpw(secret.encode(), bcrypt.gensalt(COST)).decode()
+
+
+def without_secrets(text: str) -> str:
+    """Of each key in `text`, whole or cut short, the public part alone."""
+    return _SECRET_PART.sub(r"\1", text)
 
 
 def parse(text: str) -> ParsedKey | None:

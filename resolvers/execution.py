@@ -45,6 +45,7 @@ from strawberry.schema.validation_rules.maybe_null import MaybeNullValidationRul
 from strawberry.schema.validation_rules.one_of import OneOfInputValidationRule
 from strawberry.types.field import StrawberryField
 
+from auth import keys
 from auth.caller import Caller
 from db.errors import Invalid, LandlordError, RateLimited, TimedOut, Unauthenticated
 from resolvers.access import Declared, Needs, declared_access, missing, needs_of, only_signs_in, root_fields
@@ -61,7 +62,7 @@ from schema.scalars import SCALARS
 _log = logging.getLogger("landlord.faults")
 
 _RULES = (*specified_rules, MaybeNullValidationRule, OneOfInputValidationRule)
-_LONGEST_NAME = 64  # of an operation, where it is written down: shorter than a key, should someone name it after one
+_LONGEST_NAME = 64
 
 
 class Operations(Protocol):
@@ -388,7 +389,7 @@ class Engine:
             name = operation.name.value if operation.name else None
             facts = Facts(
                 kind="mutation" if operation.operation is OperationType.MUTATION else "query",
-                name=name[:_LONGEST_NAME] if name else None,
+                name=_written(name) if name else None,
                 document=hash,
                 fields=root_fields(node, operation),
             )
@@ -529,5 +530,10 @@ def _fault(cause: BaseException, origin: Origin, error: GraphQLError) -> dict[st
             }
         )
         link = link.__cause__ or link.__context__
-    path = [part[:_LONGEST_NAME] for part in error.path or () if isinstance(part, str)]
+    path = [_written(part) for part in error.path or () if isinstance(part, str)]
     return {"fault": chain, "request": origin.request_id, "path": path}
+
+
+def _written(name: str) -> str:
+    """A client's own name, as it is written down: some day somebody names an operation after a key."""
+    return keys.without_secrets(name)[:_LONGEST_NAME]
