@@ -5,6 +5,8 @@ export PORT
 HISTORIES ?= 1000
 CUSTOMERS ?= 2000
 OPERATIONS ?= 10000
+EXAMPLES ?= 50
+SEED ?= 20261122
 DOCUMENTS ?= 20000
 
 BIN    := .venv/bin
@@ -13,11 +15,12 @@ NPM_CI := npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 BUNDLE := graphiql/dist/.built
 EMULATOR := build/aws/.made-from
 LINTERS := build/lint/.made-from
+FUZZER := build/fuzz/.made-from
 OLDER  := tests/older/node_modules
 SOURCES_OF_BUNDLE := $(shell find graphiql -type f -not -path 'graphiql/dist/*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lint format types imports schema manifest migrate package attacks bench crash histories agreement planner hostile interleaved audits browser pooler older ground lock clean
+.PHONY: help run test check lint format types imports schema manifest migrate package attacks bench crash histories agreement planner hostile fuzz interleaved audits browser pooler older ground lock clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -105,6 +108,9 @@ browser: $(VENV) node_modules/.complete $(BUNDLE)  ## GraphiQL in headless Chrom
 pooler: $(BUNDLE) $(EMULATOR)  ## every test through PgBouncer, with a relay that listens in (Debian's `pgbouncer` must be there)
 	@$(BIN)/python -m pytest -n 2 --pooler -rs $(PYTEST_ARGS)
 
+fuzz: $(BUNDLE) $(EMULATOR) $(FUZZER)  ## schemathesis asks the running server, as tenant and operator (EXAMPLES of each field, SEED)
+	@EXAMPLES=$(EXAMPLES) SEED=$(SEED) $(BIN)/python -m local.against $(BIN)/python -m tests.fuzz.run '{url}'
+
 interleaved: $(VENV)  ## 10,000 random operations of five tenants on one event loop (OPERATIONS)
 	@$(BIN)/python -m pytest tests/interleaved --operations $(OPERATIONS) $(PYTEST_ARGS)
 
@@ -114,7 +120,7 @@ older: $(EMULATOR) $(OLDER)/.complete  ## migrations, isolation and billing on t
 ground: $(VENV) node_modules/.complete $(BUNDLE) $(EMULATOR)  ## install and build all that other commands need
 
 lock: $(VENV)  ## write requirements*.txt anew from requirements*.in
-	@for set in requirements requirements-worker requirements-dev requirements-aws requirements-lint; do \
+	@for set in requirements requirements-worker requirements-dev requirements-aws requirements-lint requirements-fuzz; do \
 	    $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	        --no-header --no-emit-index-url --no-emit-find-links $$set.in --output-file $$set.txt || exit 1; \
 	done
@@ -152,6 +158,13 @@ $(LINTERS): requirements-lint.txt | $(VENV)
 	@echo "Python: installing requirements-lint.txt"
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/lint
 	@$(BIN)/uv pip sync --quiet --python build/lint/bin/python --require-hashes requirements-lint.txt
+	@touch $@
+
+# And for what asks random questions.
+$(FUZZER): requirements-fuzz.txt | $(VENV)
+	@echo "Python: installing requirements-fuzz.txt"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/fuzz
+	@$(BIN)/uv pip sync --quiet --python build/fuzz/bin/python --require-hashes requirements-fuzz.txt
 	@touch $@
 
 # Node: the page alone needs less than the audits, the browser and deployments do.

@@ -1,8 +1,8 @@
 """Runs a command against a Landlord of its own: `python -m local.against npm run audits -- {url}`.
 
 The server is the one of `make run`, with a home and a port that nobody else has, and both are gone afterwards.
-`{url}` in the command becomes its address; the command finds the demo tenant's key in LANDLORD_API_KEY. Its exit code
-is ours.
+`{url}` in the command becomes its address; the command finds the demo tenant's key in LANDLORD_API_KEY, the demo
+operator's in LANDLORD_OPERATOR_KEY. Its exit code is ours.
 """
 
 import json
@@ -35,9 +35,10 @@ def main(command: Sequence[str]) -> int:
             if not _answers(server, f"{url}/healthz"):
                 print("landlord: the server did not come up.", file=sys.stderr)
                 return 1
-            tenant = json.loads((home / "demo-keys.json").read_text())["tenant"]
+            demo = json.loads((home / "demo-keys.json").read_text())
+            keys = {"LANDLORD_API_KEY": demo["tenant"], "LANDLORD_OPERATOR_KEY": demo["operator"]}
             words = [word.replace("{url}", url) for word in command]
-            return subprocess.run(words, env=os.environ | {"LANDLORD_API_KEY": tenant}).returncode
+            return subprocess.run(words, env=os.environ | keys).returncode
         except KeyboardInterrupt:
             return 130
         finally:
