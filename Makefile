@@ -106,7 +106,7 @@ browser: $(VENV) node_modules/.complete $(BUNDLE)  ## GraphiQL in headless Chrom
 	@$(BIN)/python -m local.against npm run --silent browser -- '{url}'
 
 pooler: $(BUNDLE) $(EMULATOR)  ## every test through PgBouncer, with a relay that listens in (Debian's `pgbouncer` must be there)
-	@$(BIN)/python -m pytest -n 2 --pooler -rs $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -n 2 --pooler --operations $(OPERATIONS) -rs $(PYTEST_ARGS)
 
 fuzz: $(BUNDLE) $(EMULATOR) $(FUZZER)  ## schemathesis asks the running server, as tenant and operator (EXAMPLES of each field, SEED)
 	@EXAMPLES=$(EXAMPLES) SEED=$(SEED) $(BIN)/python -m local.against $(BIN)/python -m tests.fuzz.run '{url}'

@@ -26,6 +26,8 @@ _GONE = (
     OSError,
     TimeoutError,
 )
+# An old password as PostgreSQL tells it, and as PgBouncer does.
+_NOT_LET_IN = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.ProtocolViolationError)
 _UNCLEAN = "LL001"
 # Of arrays asyncpg knows text[] alone. About each other kind it would ask the database at its first use, with a setting
 # for the whole session in between, which pins the connection behind a proxy. Oids of built-in types are the same anywhere.
@@ -128,7 +130,7 @@ class Connections:
         try:
             try:
                 connection = await self._connect(role)
-            except asyncpg.InvalidAuthorizationSpecificationError:
+            except _NOT_LET_IN:
                 if self.renewed is None:
                     raise
                 self.urls = await self.renewed()

@@ -142,6 +142,7 @@ def test_settings_are_the_environment_and_the_secrets_that_it_names(
     }
     named = extension.environment | {
         "LANDLORD_SECRETS": "landlord/database,landlord/sessions", "LANDLORD_KEY_ENVIRONMENT": "test",
+        "LANDLORD_POOLED": environment.get("LANDLORD_POOLED", ""),
     }  # fmt: skip
     assert Settings.load(named) == Settings.from_env(environment)
     with pytest.raises(MissingSettings) as missing:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import struct
 
+import pytest
+
 from app import Settings
 from db.connection import Connections, Role
 
 _GOODBYE = b"SFATAL\0VFATAL\0C57P01\0Mterminating connection due to administrator command\0\0"
 
 
+@pytest.mark.direct("it looks whether it has another backend, which a pooler changes as it likes")
 async def test_a_connection_that_the_server_ended_while_it_lay_idle_is_replaced(settings: Settings) -> None:
     """Its last words have arrived and the hang-up has not: asyncpg calls that an error of its own."""
     alone = Connections({Role.TENANT: settings.tenant_url}, most=1)

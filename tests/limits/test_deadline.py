@@ -15,6 +15,7 @@ from resolvers.limits import LIMITS
 ROLES = [Role.TENANT, Role.OPERATOR]
 
 
+@pytest.mark.off_script("it asks for a setting, in the name of nobody")
 @pytest.mark.parametrize("role", ROLES)
 async def test_no_statement_runs_longer_than_a_request_may(
     admin: asyncpg.Connection, connections: Connections, role: Role
@@ -24,6 +25,7 @@ async def test_no_statement_runs_longer_than_a_request_may(
     assert 0 < most <= LIMITS.seconds
 
 
+@pytest.mark.direct("a proxy passes no request to cancel on: behind it, the login's time limit ends the statement")
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("as_ours", [True, False])
 async def test_a_statement_that_nobody_waits_for_is_stopped(

@@ -119,7 +119,7 @@ def send(letter):
         Path(sys.argv[2]).write_bytes(letter.raw)
     os.kill(os.getpid(), signal.SIGKILL)
 
-connections = Connections({Role.WORKER: os.environ["LANDLORD_WORKER_URL"]}, pooled="pooled" in sys.argv[4:])
+connections = Connections({Role.WORKER: os.environ["LANDLORD_WORKER_URL"]}, pooled=os.environ.get("LANDLORD_POOLED") == "true")
 now = datetime.fromisoformat(sys.argv[1])
 asyncio.run(outbox.work(connections, send=send, clock=lambda: now, lanes=1))
 """
@@ -128,9 +128,9 @@ asyncio.run(outbox.work(connections, send=send, clock=lambda: now, lanes=1))
 async def killed(room: Room, settings: Settings, when: str, letter: Path) -> None:
     ran = await asyncio.to_thread(
         subprocess.run,
-        [sys.executable, "-c", KILLED, room.clock().isoformat(), str(letter), when, *["pooled"] * settings.pooled],
+        [sys.executable, "-c", KILLED, room.clock().isoformat(), str(letter), when],
         cwd=ROOT,
-        env=os.environ | {"LANDLORD_WORKER_URL": settings.worker_url},
+        env=os.environ | {"LANDLORD_WORKER_URL": settings.worker_url, "LANDLORD_POOLED": str(settings.pooled).lower()},
     )
     assert ran.returncode == -signal.SIGKILL
 

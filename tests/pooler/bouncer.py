@@ -19,11 +19,16 @@ BACKENDS = 4
 _SECONDS_TO_START = 30
 
 
+def program() -> str | None:
+    """Where it is, if Debian's package is installed."""
+    return shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+
+
 @contextmanager
 def start(home: Path, *, server: int, passwords: Mapping[str, str]) -> Iterator[int]:
     """Its port. It takes these logins, to any database of the server on this port; both ports are of 127.0.0.1."""
-    program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
-    assert program is not None, "pgbouncer is missing: it is a package of Debian's"
+    found = program()
+    assert found is not None
     port = postgres.free_port()
     home.mkdir()
     write_private(home / "users", "".join(f'"{login}" "{password}"\n' for login, password in passwords.items()))
@@ -47,7 +52,7 @@ def start(home: Path, *, server: int, passwords: Mapping[str, str]) -> Iterator[
     )
     with (home / "log").open("wb") as log:
         bouncer = subprocess.Popen(
-            postgres.unprivileged([program, str(home / "pgbouncer.ini")]),
+            postgres.unprivileged([found, str(home / "pgbouncer.ini")]),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,

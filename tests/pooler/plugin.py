@@ -35,6 +35,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "direct(why): needs a connection of its own, so it is left out with --pooler")
     config.addinivalue_line("markers", "off_script(why): says what the application never would; the relay lets it pass")
+    if config.getoption("--pooler") and bouncer.program() is None:
+        raise pytest.UsageError("--pooler needs PgBouncer: install Debian's package `pgbouncer`.")
     config.stash[_heard] = []
     config.stash[_off_script] = set()
     config.stash[_reports] = []

@@ -24,7 +24,8 @@ def clock() -> datetime:
 
 
 async def main(sync_id: UUID, url: str) -> None:
-    connections = Connections({Role.WORKER: os.environ["LANDLORD_WORKER_URL"]})
+    pooled = os.environ.get("LANDLORD_POOLED") == "true"
+    connections = Connections({Role.WORKER: os.environ["LANDLORD_WORKER_URL"]}, pooled=pooled)
     read = CloudWatch(url).read
     while True:
         await usage_sync.work_share(

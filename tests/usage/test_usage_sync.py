@@ -442,6 +442,7 @@ async def test_who_records_by_hand_while_it_is_stored_comes_before_or_after(mete
     assert [(row["said"], row["n"]) for row in said] == [([2, 9], [1, 2])] * 10
 
 
+@pytest.mark.off_script("its worker is one that means harm")
 async def test_a_worker_stores_for_whom_it_claimed_and_for_nobody_else(metering: Metering) -> None:
     claimed, other = await metering.customers(2)
     sync = await metering.start([claimed])
