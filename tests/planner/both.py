@@ -61,7 +61,7 @@ def both_ways() -> Iterator[Compared]:
 
 def told(result: ExecutionResult) -> tuple[bytes, list[tuple[Any, ...]]]:
     """All of an answer that can be told from another, the order of its names and of its errors too."""
-    return orjson.dumps(result.data), [
+    return orjson.dumps(result.data, default=repr), [
         (error.message, error.path, error.locations, error.nodes, error.extensions, list(map(repr, _chain(error))))
         for error in result.errors or ()
     ]
