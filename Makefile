@@ -7,7 +7,7 @@ CUSTOMERS ?= 2000
 OPERATIONS ?= 10000
 EXAMPLES ?= 50
 SEED ?= 20261122
-DOCUMENTS ?= 20000
+RANDOM_DOCUMENTS ?= 20000
 
 BIN    := .venv/bin
 VENV   := .venv/.synced
@@ -93,8 +93,8 @@ histories: $(VENV) $(EMULATOR)  ## 1,000 random lives of a customer (HISTORIES):
 agreement: $(VENV)  ## 2,000 random customers (CUSTOMERS): rating, preview, run and recomputation agree to the cent
 	@$(BIN)/python -m pytest tests/agreement --customers $(CUSTOMERS)
 
-planner: $(VENV) $(EMULATOR)  ## 20,000 random documents (DOCUMENTS): their plans answer as graphql-core does
-	@$(BIN)/python -m pytest -n 2 tests/planner --documents $(DOCUMENTS)
+planner: $(VENV) $(EMULATOR)  ## 20,000 random documents (RANDOM_DOCUMENTS): their plans answer as graphql-core does
+	@$(BIN)/python -m pytest -n 2 tests/planner --documents $(RANDOM_DOCUMENTS)
 
 hostile: $(VENV)  ## how much CPU hostile requests cost: none may cost more than 100 ms
 	@$(BIN)/python -m bench.hostile
