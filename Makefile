@@ -16,6 +16,7 @@ BUNDLE := graphiql/dist/.built
 EMULATOR := build/aws/.made-from
 LINTERS := build/lint/.made-from
 FUZZER := build/fuzz/.made-from
+RUNTIME := build/runtime/.made-from
 OLDER  := tests/older/node_modules
 SOURCES_OF_BUNDLE := $(shell find graphiql -type f -not -path 'graphiql/dist/*' 2>/dev/null)
 
@@ -66,7 +67,7 @@ package: $(VENV) $(BUNDLE)  ## build the Lambda artifacts, the API's and the wor
 attacks: $(VENV)  ## SQL injected into real requests, on the database as it is and on weaker ones
 	@$(BIN)/python -m pytest -n 2 -rP --show-capture=stdout tests/attacks/*.py $(PYTEST_ARGS)
 
-.PHONY: deployable deployed
+.PHONY: deployable deployed runtime deploy
 deployable: package node_modules/.complete $(LINTERS)  ## package both stages without credentials, and judge what would be deployed
 	@for stage in dev prod; do \
 	    npx --no-install osls package --stage $$stage --package build/deployable/$$stage > /dev/null || exit 1; \
@@ -80,6 +81,15 @@ deployed: $(VENV) $(BUNDLE) $(EMULATOR) node_modules/.complete  ## deploy to the
 	@npx --no-install osls package --stage dev --package build/deployed \
 	    --param architecture=$(word 1,$(here)) --param python=$(word 2,$(here)) > /dev/null
 	@$(BIN)/python -m pytest tests/deployment/deployed.py
+
+runtime: $(VENV) $(BUNDLE) $(RUNTIME)  ## run the artifact under Lambda's runtime client, frozen for a minute meanwhile (LANDLORD_FREEZE)
+	@$(BIN)/python -m local.package --functions api --architecture $(word 1,$(here)) --python $(word 2,$(here))
+	@$(BIN)/python -m pytest -s tests/deployment/runtime.py
+
+deploy: package node_modules/.complete  ## deploy to AWS the stage named by STAGE: the database first, then the code
+	@npx --no-install osls deploy function --stage $(STAGE) --function migrate
+	@npx --no-install osls invoke --stage $(STAGE) --function migrate
+	@npx --no-install osls deploy --stage $(STAGE)
 
 bench: $(VENV)  ## measure speed
 	@$(BIN)/python -m bench
@@ -120,7 +130,7 @@ older: $(EMULATOR) $(OLDER)/.complete  ## migrations, isolation and billing on t
 ground: $(VENV) node_modules/.complete $(BUNDLE) $(EMULATOR)  ## install and build all that other commands need
 
 lock: $(VENV)  ## write requirements*.txt anew from requirements*.in
-	@for set in requirements requirements-worker requirements-dev requirements-aws requirements-lint requirements-fuzz; do \
+	@for set in requirements requirements-worker requirements-dev requirements-aws requirements-lint requirements-fuzz requirements-runtime; do \
 	    $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	        --no-header --no-emit-index-url --no-emit-find-links $$set.in --output-file $$set.txt || exit 1; \
 	done
@@ -165,6 +175,13 @@ $(FUZZER): requirements-fuzz.txt | $(VENV)
 	@echo "Python: installing requirements-fuzz.txt"
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/fuzz
 	@$(BIN)/uv pip sync --quiet --python build/fuzz/bin/python --require-hashes requirements-fuzz.txt
+	@touch $@
+
+# And for what runs the artifact, which must find nothing else there.
+$(RUNTIME): requirements-runtime.txt | $(VENV)
+	@echo "Python: installing requirements-runtime.txt"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/runtime
+	@$(BIN)/uv pip sync --quiet --python build/runtime/bin/python --require-hashes requirements-runtime.txt
 	@touch $@
 
 # Node: the page alone needs less than the audits, the browser and deployments do.

@@ -23,6 +23,9 @@ _LIMIT = 250 * 1024 * 1024
 
 _LOCKS = {"api": ROOT / "requirements.txt", "worker": ROOT / "requirements-worker.txt"}
 
+# as an ELF file names its processor
+_MACHINES = {"arm64": b"\xb7\x00", "x86_64": b"\x3e\x00"}
+
 # what an installer leaves that differs from machine to machine, or that nobody imports
 _LEFT_OUT = {"__pycache__", "bin", ".lock", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json"}
 
@@ -43,6 +46,9 @@ def main() -> int:
         return 1
     copy_ours(tree)
     forget_services(tree, used_services())
+    if foreign := made_for_others(tree, architecture=asked.architecture, python=asked.python):
+        print(f"landlord: not made for {asked.architecture} and Python {asked.python}: {foreign}", file=sys.stderr)
+        return 1
     artifact = tree.with_name(tree.name + ".zip")
     pack(tree, artifact)
     size = sum(path.stat().st_size for path in files(tree))
@@ -95,6 +101,22 @@ def forget_services(tree: Path, used: Collection[str]) -> None:
         if service.name not in used:
             shutil.rmtree(service)
     shutil.rmtree(tree / "boto3" / "data", ignore_errors=True)
+
+
+def made_for_others(tree: Path, *, architecture: str, python: str) -> list[str]:
+    """What is compiled and does not fit, by the machine in its header and the Python in its name."""
+    version = "cpython-" + python.replace(".", "")
+    return [
+        path.relative_to(tree).as_posix()
+        for path in files(tree)
+        if (head := _head(path))[:4] == b"\x7fELF"
+        and (head[18:20] != _MACHINES[architecture] or ("cpython-" in path.name and f"{version}-" not in path.name))
+    ]
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(20)
 
 
 def files(tree: Path) -> Iterator[Path]:

@@ -85,3 +85,24 @@ def test_botocore_keeps_what_it_knows_of_the_services_that_our_code_asks_and_of_
 
 def test_the_services_of_our_own_code_are_found() -> None:
     assert {"dynamodb", "secretsmanager", "sesv2", "sqs"} <= package.used_services()
+
+
+def test_what_is_compiled_for_another_processor_or_python_is_named(tmp_path: Path) -> None:
+    arm, intel = b"\x7fELF" + b"\x02" * 14 + b"\xb7\x00", b"\x7fELF" + b"\x02" * 14 + b"\x3e\x00"
+    compiled = {
+        "a/fits.cpython-313-aarch64-linux-gnu.so": arm,
+        "a/any.abi3.so": arm,
+        "a/older.cpython-311-aarch64-linux-gnu.so": arm,
+        "a/intel.abi3.so": intel,
+        "libs/libx-1.so.2": intel,
+        "a/notes.so": b"text",
+    }
+    for name, head in compiled.items():
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(head)
+    assert package.made_for_others(tmp_path, architecture="arm64", python="3.13") == [
+        "a/intel.abi3.so",
+        "a/older.cpython-311-aarch64-linux-gnu.so",
+        "libs/libx-1.so.2",
+    ]

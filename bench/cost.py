@@ -1,0 +1,146 @@
+"""`python -m bench.cost`: what a customer costs a month on AWS, by tier and by how many there are, as the table in docs/operations.md.
+
+What a request takes was measured (`make runtime`, and the sizes of real answers, log lines and audit events); what a customer of a tier
+asks in a month is assumed, and stands below. Prices stand in prices.json, with their date and source.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import ROUND_UP, Decimal
+from pathlib import Path
+from typing import Final
+
+PRICES: Final = json.loads((Path(__file__).parent / "prices.json").read_text())
+USD: Final = {name: Decimal(price) for name, price in PRICES["usd"].items()}
+
+# What the owner expects a customer to cost, USD a month.
+EXPECTED: Final = (Decimal("15.50"), Decimal("21.00"))
+CUSTOMERS: Final = (10, 25, 50, 200, 1000)
+
+_HOURS = 730
+_MILLION = Decimal(1_000_000)
+_CENT = Decimal("0.01")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """`core_ms` of a whole core, which 1,769 MB are; `database_ms` of a core of the database's; bytes of the answer, and of what the
+    request leaves in the log and in the audit trail, indexes included."""
+
+    core_ms: Decimal
+    database_ms: Decimal
+    answer: int
+    logged: int
+    kept: int
+
+
+# x86_64, behind API Gateway's event, without the wait for the database: `make runtime`. The database's part is from the same queries
+# on one connection.
+SMALL: Final = Request(Decimal("3.6"), Decimal("0.5"), 400, 500, 900)
+DASHBOARD: Final = Request(Decimal("6.8"), Decimal("2.0"), 31_000, 500, 900)
+START_MS: Final = Decimal(1320)
+_WAIT_MS = Decimal(4)  # for the database: Lambda's time runs on, whatever the core does
+_STARTS = Decimal("0.01")  # of all requests, where traffic is thin
+_MEMORY_GB = Decimal(1769) / 1024
+_AUTHORIZER_MS, _AUTHORIZER_GB = Decimal(15), Decimal("0.5")
+# A unit of Aurora's has about a quarter of a core.
+_CORES_OF_UNIT = Decimal("0.25")
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What a customer of a tier does in a month: requests of both kinds, and letters sent to it."""
+
+    small: int
+    dashboards: int
+    letters: int
+
+
+# Assumed: people who look a few times a day, and front ends and scripts that ask in between.
+USES: Final[Mapping[str, Use]] = {
+    "STANDARD": Use(small=5_000, dashboards=500, letters=3),
+    "FINTECH": Use(small=20_000, dashboards=2_000, letters=5),
+    "HEALTHCARE": Use(small=20_000, dashboards=2_000, letters=5),
+    "GOV_FEDERAL": Use(small=60_000, dashboards=5_000, letters=8),
+}
+_METRICS = 8 * 31  # read for a customer's bill
+_MONTHS_KEPT = 13  # of the audit trail, before it is archived
+
+
+def fixed() -> dict[str, Decimal]:
+    """What a month costs before anybody asks anything, by what for."""
+    return {
+        "Aurora, writer and reader, half a unit each": 2 * Decimal("0.5") * USD["aurora_unit_hour"] * _HOURS,
+        "the proxy, which is billed for eight units at least": 8 * USD["proxy_unit_hour"] * _HOURS,
+        "four endpoints in two zones": 4 * 2 * USD["endpoint_hour"] * _HOURS,
+        "schedules: mail, shares and ends, 60,000 calls": 60_000 * Decimal("0.5") * USD["lambda_gb_second"],
+        "keys, secrets, alarms": 2 * USD["key_month"] + 8 * USD["secret_month"] + 10 * USD["alarm_month"],
+    }
+
+
+def variable(use: Use) -> dict[str, Decimal]:
+    """What one customer's use adds, by what for."""
+    kinds = ((SMALL, use.small), (DASHBOARD, use.dashboards))
+    requests = Decimal(use.small + use.dashboards)
+    seconds = sum((count * (kind.core_ms + _WAIT_MS) for kind, count in kinds), requests * _STARTS * START_MS) / 1000
+    database = sum((count * kind.database_ms for kind, count in kinds), Decimal(0)) / 1000
+    gb = Decimal(10**9)
+    kept = sum(count * kind.kept for kind, count in kinds) / gb
+    return {
+        "functions": (seconds * _MEMORY_GB + requests * _AUTHORIZER_MS / 1000 * _AUTHORIZER_GB)
+        * USD["lambda_gb_second"]
+        + 2 * requests / _MILLION * USD["lambda_million_requests"],
+        "gateway": requests / _MILLION * USD["gateway_million_requests"],
+        "database": database / _CORES_OF_UNIT / 3600 * USD["aurora_unit_hour"]
+        + kept * _MONTHS_KEPT * USD["aurora_gb_month"]
+        + 10 * requests / _MILLION * USD["aurora_million_io"],
+        "tables": requests / _MILLION * (2 * USD["dynamodb_million_reads"] + USD["dynamodb_million_writes"]),
+        "logs, traces, transfer": sum(count * kind.logged for kind, count in kinds) * 3 / gb * USD["log_gb"]
+        + requests * Decimal("0.05") / _MILLION * USD["trace_million"]
+        + sum(count * kind.answer for kind, count in kinds) / gb * USD["transfer_gb"],
+        "mail and metrics": use.letters * USD["mail"] + _METRICS * USD["metric_read"],
+    }
+
+
+def table() -> str:
+    """As docs/operations.md has it: USD a month for one customer, where all are of the tier."""
+    base = sum(fixed().values(), Decimal(0))
+    lines = [
+        "| tier | requests a month | its own use | " + " | ".join(f"with {count:,}" for count in CUSTOMERS) + " |",
+        "| --- | --- | --- | " + " | ".join("---" for _ in CUSTOMERS) + " |",
+    ]
+    for tier, use in USES.items():
+        own = sum(variable(use).values(), Decimal(0))
+        each = [_cents(base / count + own) for count in CUSTOMERS]
+        lines.append(
+            f"| {tier} | {use.small + use.dashboards:,} | {_cents(own)} | "
+            + " | ".join(str(price) for price in each)
+            + " |"
+        )
+    return "\n".join(lines)
+
+
+def parts() -> str:
+    """What there is to pay before anybody asks anything."""
+    lines = ["| before anybody asks anything | USD a month |", "| --- | --- |"]
+    lines += [f"| {name} | {_cents(price)} |" for name, price in fixed().items()]
+    return "\n".join([*lines, f"| together | {_cents(sum(fixed().values(), Decimal(0)))} |"])
+
+
+def enough() -> dict[str, int]:
+    """From how many customers of a tier on one costs no more than EXPECTED says at most."""
+    base = sum(fixed().values(), Decimal(0))
+    own = {tier: sum(variable(use).values(), Decimal(0)) for tier, use in USES.items()}
+    return {tier: int((base / (EXPECTED[1] - price)).to_integral_value(ROUND_UP)) for tier, price in own.items()}
+
+
+def _cents(amount: Decimal) -> Decimal:
+    return amount.quantize(_CENT, ROUND_UP)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{parts()}\n\n{table()}\n\n{enough()}\n")

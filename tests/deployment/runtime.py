@@ -1,0 +1,236 @@
+"""The very artifact, under Lambda's own runtime client: a cold start, 1,000 warm requests of two tenants, and a freeze during which the
+database is started anew. No answer is wrong, and the sandbox is never started a second time.
+
+`make runtime` runs it. Lambda's part is a Runtime API of our own: it hands out events, freezes the sandbox between them, and
+takes the answers. The artifact is that of this machine's processor and Python, unzipped into an empty folder; nothing else of
+ours, and no other package but the runtime client, is in the sandbox's reach.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from statistics import median
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from local import postgres
+from tests.api.test_lambda import DASHBOARD, QUESTION, asks, event, said
+from tests.landlord import Landlord, Tenant
+
+ROOT = Path(__file__).parents[2]
+RUNTIME = ROOT / "build" / "runtime" / "bin" / "python"
+ARTIFACT = (
+    ROOT
+    / "build"
+    / "landlord-api-{}-py{}.{}.zip".format(
+        {"aarch64": "arm64"}.get(platform.machine(), platform.machine()), *sys.version_info[:2]
+    )
+)
+FREEZE = float(os.environ.get("LANDLORD_FREEZE") or 60)  # seconds
+REQUESTS = 1000
+
+
+@dataclass
+class Lambda:
+    """Lambda's side of the Runtime API, for one sandbox. `ready` is set once it has asked for its first event."""
+
+    events: queue.Queue[tuple[str, dict[str, Any]]] = field(default_factory=queue.Queue)
+    answers: queue.Queue[tuple[str, Any]] = field(default_factory=queue.Queue)
+    ready: threading.Event = field(default_factory=threading.Event)
+
+    def handler(lambda_) -> type[BaseHTTPRequestHandler]:
+        class Answers(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            # headers and body in one packet, sent at once: else each call waits for an ACK
+            wbufsize = -1
+            disable_nagle_algorithm = True
+
+            def do_GET(self) -> None:
+                lambda_.ready.set()
+                request_id, body = lambda_.events.get()
+                deadline = str(int((time.time() + 29) * 1000))
+                self._send(200, json.dumps(body).encode(), {
+                    "Content-Type": "application/json",  # without one the client crashes
+                    "Lambda-Runtime-Aws-Request-Id": request_id,
+                    "Lambda-Runtime-Deadline-Ms": deadline,
+                    "Lambda-Runtime-Invoked-Function-Arn": "arn:aws:lambda:eu-central-1:0:function:landlord-api",
+                })  # fmt: skip
+
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])) or b"null")
+                *_, request_id, kind = self.path.split("/")
+                lambda_.answers.put((request_id if kind == "response" else f"{request_id}/{kind}", body))
+                self._send(202, b"")
+
+            def _send(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
+                self.send_response(status)
+                for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        return Answers
+
+
+@dataclass
+class Sandbox:
+    process: subprocess.Popen[bytes]
+    side: Lambda
+
+    def invoke(self, asked: dict[str, Any]) -> dict[str, Any]:
+        """What the function answers. Raises AssertionError where the runtime client reports a failure."""
+        request_id = str(uuid4())
+        self.side.events.put((request_id, asked))
+        while True:
+            try:
+                answered, body = self.side.answers.get(timeout=1)
+            except queue.Empty:
+                assert self.process.poll() is None, f"the sandbox has ended with {self.process.returncode}"
+            else:
+                break
+        assert answered == request_id, (answered, body)
+        answer: dict[str, Any] = body
+        return answer
+
+    @property
+    def cpu(self) -> float:
+        """Seconds of a core that it has used: what Lambda's time is made of, whatever else this machine does."""
+        ticks = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(ticks[11]) + int(ticks[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def sandbox(environment: dict[str, str], folder: Path) -> Iterator[Sandbox]:
+    side = Lambda()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), side.handler())
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    told = {name: value for name, value in environment.items() if name.startswith("LANDLORD_")}
+    told |= {
+        "PATH": os.environ["PATH"],
+        "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{server.server_port}",
+        "AWS_LAMBDA_FUNCTION_NAME": "landlord-api",
+        "AWS_REGION": "eu-central-1",
+        "_HANDLER": "handler.api",
+        # as in /var/task, where nothing can be written
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    with (folder.parent / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [RUNTIME, "-m", "awslambdaric", "handler.api"], cwd=folder, env=told, stdout=log, stderr=log
+        )
+    try:
+        yield Sandbox(process, side)
+    finally:
+        process.kill()
+        process.wait()
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def unzipped(tmp_path: Path) -> Path:
+    with zipfile.ZipFile(ARTIFACT) as artifact:
+        artifact.extractall(tmp_path / "task")
+    return tmp_path / "task"
+
+
+async def test_one_sandbox_answers_rightly_whatever_happens_around_it(
+    landlord: Landlord,
+    acme: Tenant,
+    globex: Tenant,
+    cluster: postgres.Cluster,
+    environment: dict[str, str],
+    unzipped: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    expected = {}
+    for tenant in (acme, globex):
+        await tenant.api('mutation { openTicket(input: {subject: "Help", body: "please"}) { errors { code } } }')
+        expected[tenant.key_id] = await tenant.api(QUESTION)
+    assert expected[acme.key_id] != expected[globex.key_id]
+
+    began = time.perf_counter()
+    with sandbox(environment, unzipped) as lambda_:
+        assert lambda_.side.ready.wait(120)
+        imported = time.perf_counter() - began
+        assert said(lambda_.invoke(asks(QUESTION, acme.token)))["data"] == expected[acme.key_id]
+        cold, started = time.perf_counter() - began, lambda_.cpu
+
+        took = []
+        for number in range(REQUESTS):
+            tenant = (acme, globex)[number % 2]
+            at = time.perf_counter()
+            answer = lambda_.invoke(asks(QUESTION, tenant.token))
+            took.append(time.perf_counter() - at)
+            assert (answer["statusCode"], said(answer).get("data")) == (200, expected[tenant.key_id])
+        assert lambda_.invoke(asks(QUESTION, None))["statusCode"] == 401
+        small, dashboards = lambda_.cpu, []
+        for _ in range(50):
+            at = time.perf_counter()
+            assert said(lambda_.invoke(asks(DASHBOARD, acme.token)))["data"]["customer"]["name"] == "Acme"
+            dashboards.append(time.perf_counter() - at)
+        large = lambda_.cpu
+
+        lambda_.process.send_signal(signal.SIGSTOP)
+        with restarted(cluster):
+            time.sleep(FREEZE)
+            lambda_.process.send_signal(signal.SIGCONT)
+            at = time.perf_counter()
+            answers = [lambda_.invoke(asks(QUESTION, tenant.token)) for tenant in (acme, globex, acme)]
+            thawed = time.perf_counter() - at
+            assert [said(answer).get("data") for answer in answers] == [
+                expected[tenant.key_id] for tenant in (acme, globex, acme)
+            ]
+            assert said(lambda_.invoke(event("GET", "/readyz"))) == {"status": "ready", "problems": []}
+        # the one process, to the end; nothing was answered that nobody asked
+        assert lambda_.process.poll() is None
+        assert lambda_.side.answers.empty()
+
+    took.sort()
+    with capsys.disabled():
+        print(
+            f"\n{ARTIFACT.name}: the first answer {cold * 1000:.0f} ms after the start, {imported * 1000:.0f} ms of it before any"
+            f" event; {started * 1000:.0f} ms of a core\n"
+            f"{REQUESTS} warm: median {median(took) * 1000:.1f} ms, 99th {took[-len(took) // 100] * 1000:.1f} ms;"
+            f" {(small - started) / REQUESTS * 1000:.1f} ms of a core each\n"
+            f"a dashboard: median {median(dashboards) * 1000:.1f} ms; {(large - small) / len(dashboards) * 1000:.1f} ms of a core\n"
+            f"after {FREEZE:.0f} s frozen: three answers in {thawed * 1000:.0f} ms"
+        )
+
+
+@contextmanager
+def restarted(cluster: postgres.Cluster) -> Iterator[None]:
+    """The database stopped, and started anew at the same address: every connection there was is dead."""
+    cluster._server.send_signal(signal.SIGINT)
+    cluster._server.wait(60)
+    command = [str(part) for part in cluster._server.args]  # type: ignore[union-attr]
+    quiet = subprocess.DEVNULL
+    server = subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
+    try:
+        while (postgres._status(cluster.home) or ("", ""))[1] != "ready":
+            assert server.poll() is None
+            time.sleep(0.05)
+        yield
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.wait(60)
