@@ -33,6 +33,7 @@ from tests.planner.documents import Documents
 from tests.planner.troubled import SCHEMA, World
 
 TROUBLED = SCHEMA._schema
+PARTS = 4  # for several processes to share
 
 
 @pytest.fixture
