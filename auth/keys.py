@@ -12,8 +12,6 @@ import zlib
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
-import bcrypt
-
 Environment = Literal["live", "test"]
 
 COST: Final = 10  # 2^10 rounds: 60 ms
@@ -55,6 +53,8 @@ def mint(environment: Environment) -> NewKey:
 
 def hash_of(secret: str) -> str:
     """What is stored of a key."""
+    import bcrypt  # here and below: whoever comes with a session needs none
+
     return bcrypt.hashpw(secret.encode(), bcrypt.gensalt(COST)).decode()
 
 
@@ -78,6 +78,8 @@ async def verify(secret: str, hash: str | None) -> bool:
     """
     if parse(secret) is None:  # also keeps longer ones from bcrypt, which raises above 72 bytes
         return False
+    import bcrypt
+
     known = hash is not None and _HASH.fullmatch(hash) is not None
     stored = hash if hash is not None and known else _DUMMY
     matches = await asyncio.to_thread(bcrypt.checkpw, secret.encode(), stored.encode())
