@@ -242,6 +242,8 @@ def missing(needs: Needs, caller: Caller | None, variables: VariableValues) -> l
                 raise Forbidden(scope)
         except LandlordError as error:
             errors.append(_located(error, need.node))
+        except GraphQLError as error:  # null in a variable that may be null, at a place where nothing may
+            errors.append(_located(Invalid(error.message, field=("id",)), need.node))
     return errors
 
 

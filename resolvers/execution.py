@@ -428,7 +428,9 @@ class Engine:
                 except TimeoutError:
                     raise TimedOut() from None
                 if result.errors:
-                    errors = self._cut([self._formatted(error, origin) for error in result.errors])
+                    errors = self._cut(
+                        [self._formatted(error, origin, _code_of_switch(error)) for error in result.errors]
+                    )
                     # a mutation's errors undo all of it, so that nothing of it may be shown
                     data = result.data if ready.facts.kind == "query" else None
                     raise Failed(errors[0]["extensions"]["code"], _reason(result.errors[0]))
@@ -505,11 +507,18 @@ def _blames_a_value(error: GraphQLError) -> bool:
     return isinstance(node, ValueNode) and not (isinstance(node, VariableNode) and error.path is None)
 
 
+def _code_of_switch(error: GraphQLError) -> str | None:
+    """INVALID where an operation failed before its first field: a variable of `@skip` or `@include` is null."""
+    return "INVALID" if error.path is None and _cause(error) is None else None
+
+
 def _reason(error: GraphQLError) -> str:
     cause = _cause(error)
     if isinstance(cause, LandlordError):
         return str(getattr(cause, "reason", cause))
-    return "a value does not fit its type" if _blames_a_value(error) else "see the log under the request's id"
+    if _blames_a_value(error) or _code_of_switch(error):
+        return "a value does not fit its type"
+    return "see the log under the request's id"
 
 
 # Their texts are about our code; others may quote values, and those are not for a log.

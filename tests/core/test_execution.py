@@ -221,3 +221,22 @@ async def test_the_log_says_whether_a_request_had_a_plan(document: str, planned:
     toy = Toy.new()
     await toy.ask(document)
     assert [line["planned"] for line in lines("requests")] == [planned]
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        "query($on: Boolean = true) { viewer @include(if: $on) { name } }",
+        "query($on: Boolean = true) { viewer { name @skip(if: $on) } }",
+        'query($on: ID = "boo_01jd8x00000000000000000000") { node(id: $on) { id } }',
+    ],
+)
+async def test_null_in_a_variable_with_a_default_is_invalid_where_nothing_may_be_null(
+    document: str, lines: Lines
+) -> None:
+    toy = Toy.new()
+    answer = await toy.ask(document, on=None)
+    assert [error["extensions"]["code"] for error in answer["errors"]] == ["INVALID"]
+    assert "null" in answer["errors"][0]["message"]
+    assert lines("faults") == []
+    assert "see the log" not in str(toy.operations.events)
