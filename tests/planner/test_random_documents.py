@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -43,12 +42,12 @@ def documents(request: pytest.FixtureRequest) -> int:
     return many
 
 
+# after an error graphql-core drops what nobody waits for, and so do plans, which take its steps
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 async def test_documents_on_a_schema_where_everything_fails_now_and_then(documents: int) -> None:
-    with warnings.catch_warnings():
-        # after an error graphql-core drops what nobody waits for, and so do plans, which take its steps
-        warnings.filterwarnings("ignore", "coroutine .* was never awaited", RuntimeWarning)
-        became = Counter([await answered_twice(seed) for seed in range(documents)])
-        gc.collect()
+    became = Counter([await answered_twice(seed) for seed in range(documents)])
+    gc.collect()
     assert became["answered"] + became["failed"] > documents * 0.95
     assert became["failed"] > documents * 0.2
     assert became["not planned"] < documents * 0.04  # variables of @skip and @include that are null
@@ -147,7 +146,7 @@ async def test_documents_on_the_schema_itself(landlord: Landlord, documents: int
         answer = (await caller.post(text, variables)).json()
         codes = {error["extensions"]["code"] for error in answer.get("errors", ())}
         assert "BAD_REQUEST" not in codes, text
-        assert "INTERNAL" not in codes or every_query.by_core > by_core, text
+        assert "INTERNAL" not in codes, text
         became["refused" if "data" not in answer else "failed" if codes else "answered"] += 1
         assert every_query.same + every_query.by_core == same + by_core + ("data" in answer), text
     assert became["answered"] > documents / 10 * 0.3
