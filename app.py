@@ -210,6 +210,7 @@ def connect(settings: Settings, renew: Renew | None = None) -> Connections:
         pooled=settings.pooled,
         renewed=renewed if renew is not None else None,
         password=login_token,
+        relaxed_reads=settings.relaxed_reads,
     )
 
 

@@ -55,6 +55,7 @@ class Settings:
     key_environment: Environment = "live"
     connections: int = 1
     pooled: bool = False
+    relaxed_reads: bool = False  # the event of a query is committed without waiting for the disk
     work_here: bool = False  # read usage, bill, remind and send mail in this process, in the background
     mail: bool = False  # by SES; without it mail waits in the outbox
     access_table: str | None = None  # in DynamoDB, what all processes know together; without it each for itself
@@ -122,6 +123,7 @@ class Settings:
             key_environment="test" if environ.get("LANDLORD_KEY_ENVIRONMENT") == "test" else "live",
             connections=int(environ.get("LANDLORD_CONNECTIONS", cls.connections)),
             pooled=environ.get("LANDLORD_POOLED", "") == "true",
+            relaxed_reads=environ.get("LANDLORD_RELAXED_READS", "") == "true",
             work_here=environ.get("LANDLORD_WORK_HERE", "") == "true",
             mail=environ.get("LANDLORD_MAIL", "") == "ses",
             access_table=environ.get("LANDLORD_ACCESS_TABLE") or None,

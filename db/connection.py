@@ -18,6 +18,7 @@ from db.session import Session
 
 # Constant, in one message of the simple protocol, so that nothing an earlier client planted can run before it.
 _BEGIN = "begin; select app.clean()"
+_BEGIN_RELAXED = "begin; select app.clean_relaxed()"
 _GONE = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
@@ -58,7 +59,7 @@ class Connections:
 
     `pooled` is for a transaction-mode pooler in between: nothing may be prepared by name then. `renewed` says the urls
     anew where a password turns out to be an old one; what it raises is Unavailable. `password` makes one for a URL without,
-    at each connecting.
+    at each connecting. `relaxed_reads`: a transaction that only reads does not wait for the disk to commit its event.
     """
 
     urls: Mapping[Role, str]
@@ -66,18 +67,19 @@ class Connections:
     pooled: bool = False
     renewed: Callable[[], Awaitable[Mapping[Role, str]]] | None = None
     password: Callable[[str], str] | None = None
+    relaxed_reads: bool = False
     _idle: dict[Role, list[_Held]] = field(default_factory=dict)
     _lent: dict[Role, asyncio.Semaphore] = field(default_factory=dict)
 
     @asynccontextmanager
-    async def transaction(self, role: Role) -> AsyncIterator[Session]:
-        """A session inside `begin` and `commit`; rolled back if its block raises.
+    async def transaction(self, role: Role, *, reads: bool = False) -> AsyncIterator[Session]:
+        """A session inside `begin` and `commit`; rolled back if its block raises. `reads`: it writes its own event alone.
 
         A refusal of ours leaves the connection as good as it was; after anything else, a cancelled task included, it is
         closed and never used again, and the statement under way is stopped. Raises Unavailable if no connection can be had.
         """
         async with self._lent.setdefault(role, asyncio.Semaphore(self.most)):
-            held = await self._begin(role)
+            held = await self._begin(role, _BEGIN_RELAXED if reads and self.relaxed_reads else _BEGIN)
             session = Session(held.connection)
             try:
                 yield session
@@ -98,12 +100,12 @@ class Connections:
             while kept:
                 kept.pop().connection.terminate()
 
-    async def _begin(self, role: Role) -> _Held:
+    async def _begin(self, role: Role, begin: str) -> _Held:
         """Only this may be tried again: nothing has happened yet, and a frozen sandbox's connection may be dead."""
         for last in (False, True):
             held = await self._take(role)
             try:
-                await held.connection.execute(_BEGIN, timeout=1)
+                await held.connection.execute(begin, timeout=1)
             except asyncpg.PostgresError as error:
                 held.connection.terminate()
                 if last or not (isinstance(error, _GONE) or error.sqlstate == _UNCLEAN):

@@ -83,9 +83,10 @@ class Operations:
     ) -> tuple[Session, Opened]:
         """A transaction that speaks for the caller, for the stack to end; one that may not is undone here."""
         async with AsyncExitStack() as trying:
-            session = await trying.enter_async_context(self.connections.transaction(_role(caller)))
-            event = _query(origin, caller, facts) if facts.kind == "query" else None
-            opened = await self._speak(session, origin, caller, event, read_only=facts.kind == "query")
+            reads = facts.kind == "query"
+            session = await trying.enter_async_context(self.connections.transaction(_role(caller), reads=reads))
+            event = _query(origin, caller, facts) if reads else None
+            opened = await self._speak(session, origin, caller, event, read_only=reads)
             stack.push_async_exit(trying.pop_all())
         return session, opened
 

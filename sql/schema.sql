@@ -83,6 +83,18 @@ $$;
 
 ALTER FUNCTION app.clean() OWNER TO landlord_guard;
 
+CREATE FUNCTION app.clean_relaxed() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    perform app.clean();
+    perform set_config('synchronous_commit', 'off', true);
+end
+$$;
+
+ALTER FUNCTION app.clean_relaxed() OWNER TO landlord_guard;
+
 CREATE FUNCTION app.context() RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2267,6 +2279,10 @@ GRANT ALL ON FUNCTION app.clean() TO landlord_operator;
 GRANT ALL ON FUNCTION app.clean() TO landlord_worker;
 GRANT ALL ON FUNCTION app.clean() TO landlord_auditor;
 GRANT ALL ON FUNCTION app.clean() TO landlord_analytics;
+
+REVOKE ALL ON FUNCTION app.clean_relaxed() FROM PUBLIC;
+GRANT ALL ON FUNCTION app.clean_relaxed() TO landlord_tenant;
+GRANT ALL ON FUNCTION app.clean_relaxed() TO landlord_operator;
 
 REVOKE ALL ON FUNCTION app.context() FROM PUBLIC;
 

@@ -7,6 +7,7 @@ import json
 import logging
 import re
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from secrets import token_hex
@@ -63,6 +64,14 @@ async def watched(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
     one_way: None,
+) -> AsyncIterator[Watched]:
+    async with watching(landlord, settings, caplog, monkeypatch) as application:
+        yield application
+
+
+@asynccontextmanager
+async def watching(
+    landlord: Landlord, settings: Settings, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Watched]:
     sent: list[str] = []
     connect = asyncpg.connect
@@ -137,6 +146,34 @@ async def test_no_connection_asks_the_database_about_types(watched: Watched, led
             await asyncio.sleep(0)
             assert len(watched.sent) == 2, kind
     await connections.close()
+
+
+@pytest.mark.parametrize("relaxed", [False, True])
+async def test_where_reads_are_relaxed_a_query_begins_so_and_a_mutation_and_the_event_of_a_failure_do_not(
+    landlord: Landlord,
+    acme: Tenant,
+    settings: Settings,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    one_way: None,
+    relaxed: bool,
+) -> None:
+    waits = "begin; select app.clean()"
+    query = "begin; select app.clean_relaxed()" if relaxed else waits
+    own = replace(settings, relaxed_reads=relaxed)
+    async with watching(landlord, own, caplog, monkeypatch) as watched:
+        asker = replace(acme, landlord=watched.landlord)
+
+        async def begins(document: str) -> list[str]:
+            watched.sent.clear()
+            await asker.post(document)
+            await asyncio.sleep(0)
+            return [text for text in watched.sent if text.startswith("begin")]
+
+        assert await begins("{ customer { name } }") == [query]
+        opens = 'mutation { openTicket(input: {subject: "Help", body: "please"}) { errors { code } } }'
+        assert await begins(opens) == [waits]
+        assert await begins('{ auditEvents(after: "nonsense") { nodes { id } } }') == [query, waits]
 
 
 # ---------------------------------------------------------------- the dashboard

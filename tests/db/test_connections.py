@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 
+import asyncpg
 import pytest
 
 from app import Settings
@@ -23,3 +24,23 @@ async def test_a_connection_that_the_server_ended_while_it_lay_idle_is_replaced(
     async with alone.transaction(Role.TENANT) as session:
         assert await session.value("select pg_backend_pid()") != before
     await alone.close()
+
+
+@pytest.mark.direct("what a login starts with is set here, and a pooler's connections have started already")
+async def test_of_all_transactions_only_one_that_reads_commits_without_waiting_for_the_disk_and_only_if_told_so(
+    settings: Settings, admin: asyncpg.Connection
+) -> None:
+    await admin.execute("alter role landlord_tenant set synchronous_commit = on")  # this server is in a hurry anyway
+    try:
+        for relaxed, told in ((False, ["on", "on", "on"]), (True, ["on", "off", "on"])):
+            alone = Connections({Role.TENANT: settings.tenant_url}, most=1, relaxed_reads=relaxed)
+            assert [await _commits(alone, reads=reads) for reads in (False, True, False)] == told
+            await alone.close()
+    finally:
+        await admin.execute("alter role landlord_tenant reset synchronous_commit")
+
+
+async def _commits(connections: Connections, *, reads: bool) -> str:
+    async with connections.transaction(Role.TENANT, reads=reads) as session:
+        said: str = await session.value("show synchronous_commit")
+    return said

@@ -52,11 +52,13 @@ class Pin(StrEnum):
 
 
 BEGIN = "begin; select app.clean()"
+BEGIN_RELAXED = "begin; select app.clean_relaxed()"
 OPEN = session._OPEN  # app.open, and what is read in the same statement, once it has opened
 
 # All that the application says by the simple protocol, and why.
 LISTED = {
     BEGIN: "one message, so that nothing an earlier client planted runs between the two",
+    BEGIN_RELAXED: "the same; what it sets for the transaction is set inside of the database",
     "commit": "the end",
     "rollback": "the end",
     "savepoint step": "a mutation that is refused undoes itself and nothing else",
@@ -129,7 +131,7 @@ class Client:
                 if text not in LISTED:
                     yield Pin.UNLISTED, text
                     yield from self._in_sql(text)
-                if self.idle and text != BEGIN:
+                if self.idle and text not in (BEGIN, BEGIN_RELAXED):
                     yield Pin.OUTSIDE, text
             case b"P":
                 name, text = texts(body, 2)
