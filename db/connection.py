@@ -46,11 +46,18 @@ _ARRAYS = (
 _STALE_SECONDS = 300
 
 
+# One that was held may be dead without a word, and is soon given up for a new one. That one has just been answered: if it
+# takes long now, the database is busy, and so is the next.
+_PATIENCE_WITH_HELD = 1
+_PATIENCE_WITH_NEW = 5
+
+
 @dataclass
 class _Held:
     connection: asyncpg.Connection
     loop: asyncio.AbstractEventLoop
     used: float
+    patience: float = _PATIENCE_WITH_NEW
 
 
 @dataclass
@@ -105,7 +112,7 @@ class Connections:
         for last in (False, True):
             held = await self._take(role)
             try:
-                await held.connection.execute(begin, timeout=1)
+                await held.connection.execute(begin, timeout=held.patience)
             except asyncpg.PostgresError as error:
                 held.connection.terminate()
                 if last or not (isinstance(error, _GONE) or error.sqlstate == _UNCLEAN):
@@ -146,12 +153,16 @@ class Connections:
         url = self.urls[role]
         password = None if self.password is None or urlsplit(url).password is not None else self.password(url)
         return await asyncpg.connect(
-            url, password=password, timeout=5, command_timeout=60, statement_cache_size=0 if self.pooled else 256
+            url,
+            password=password,
+            timeout=_PATIENCE_WITH_NEW,
+            command_timeout=60,
+            statement_cache_size=0 if self.pooled else 256,
         )
 
     def _keep(self, role: Role, held: _Held) -> None:
         if not held.connection.is_closed():
-            held.used = time.monotonic()
+            held.used, held.patience = time.monotonic(), _PATIENCE_WITH_HELD
             self._idle[role].append(held)
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -44,3 +48,39 @@ async def _commits(connections: Connections, *, reads: bool) -> str:
     async with connections.transaction(Role.TENANT, reads=reads) as session:
         said: str = await session.value("show synchronous_commit")
     return said
+
+
+@pytest.mark.direct("it looks whether it has another backend, which a pooler changes as it likes")
+async def test_a_busy_database_is_waited_for_on_a_new_connection_and_not_on_one_that_may_be_dead(
+    settings: Settings,
+) -> None:
+    async with slow_to_begin(settings.tenant_url, seconds=1.5) as url:
+        alone = Connections({Role.TENANT: url}, most=1)
+        async with alone.transaction(Role.TENANT) as session:
+            before = await session.value("select pg_backend_pid()")
+        async with alone.transaction(Role.TENANT) as session:
+            assert await session.value("select pg_backend_pid()") != before
+        await alone.close()
+
+
+@asynccontextmanager
+async def slow_to_begin(url: str, *, seconds: float) -> AsyncIterator[str]:
+    """The address of the same database behind a relay, which keeps every `begin` for a while."""
+    parts = urlsplit(url)
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while said := await reader.read(65536):
+                if b"begin;" in said:
+                    await asyncio.sleep(seconds)
+                writer.write(said)
+        writer.close()
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, to_there = await asyncio.open_connection(parts.hostname, parts.port)
+        await asyncio.gather(pump(reader, to_there), pump(there, writer))
+
+    server = await asyncio.start_server(relay, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        yield parts._replace(netloc=f"{parts.username}:{parts.password}@127.0.0.1:{port}").geturl()
