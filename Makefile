@@ -67,7 +67,13 @@ package: $(VENV) $(BUNDLE)  ## build the Lambda artifacts, the API's and the wor
 attacks: $(VENV)  ## SQL injected into real requests, on the database as it is and on weaker ones
 	@$(BIN)/python -m pytest -n 2 -rP --show-capture=stdout tests/attacks/*.py $(PYTEST_ARGS)
 
-.PHONY: deployable deployed runtime deploy
+.PHONY: artifacts deployable deployed runtime deploy
+artifacts: package  ## build the artifacts of both targets a second time elsewhere: the same bytes, and all made for the target
+	@for functions in api worker; do \
+	    $(BIN)/python -m local.package --functions $$functions --architecture x86_64 --python 3.11 || exit 1; \
+	done
+	@$(BIN)/python -m pytest -n 2 tests/deployment/artifacts.py
+
 deployable: package node_modules/.complete $(LINTERS)  ## package both stages without credentials, and judge what would be deployed
 	@for stage in dev prod; do \
 	    npx --no-install osls package --stage $$stage --package build/deployable/$$stage > /dev/null || exit 1; \

@@ -1,7 +1,10 @@
 """The artifact: its bytes follow from names and contents alone, and an installer's traces stay out of it."""
 
 import os
+import subprocess
+import sys
 import zipfile
+from importlib.util import MAGIC_NUMBER, find_spec
 from pathlib import Path
 
 import pytest
@@ -43,7 +46,7 @@ def test_a_changed_letter_does_change_them(tmp_path: Path) -> None:
 
 
 def test_what_an_installer_leaves_behind_stays_out(tmp_path: Path) -> None:
-    left = [".lock", "bin/uvicorn", "x.dist-info/RECORD", "x.dist-info/INSTALLER", "db/__pycache__/invoices.pyc"]
+    left = [".lock", "bin/uvicorn", "x.dist-info/RECORD", "x.dist-info/INSTALLER"]
     package.pack(tree(tmp_path / "tree", [*NAMES, "x.dist-info/METADATA", *left]), tmp_path / "packed.zip")
     with zipfile.ZipFile(tmp_path / "packed.zip") as packed:
         assert packed.namelist() == [
@@ -106,3 +109,38 @@ def test_what_is_compiled_for_another_processor_or_python_is_named(tmp_path: Pat
         "a/older.cpython-311-aarch64-linux-gnu.so",
         "libs/libx-1.so.2",
     ]
+
+
+def test_what_is_compiled_was_compiled_here_for_the_version_that_is_asked_for(tmp_path: Path) -> None:
+    names = ["apart/invoices.py", "apart/__pycache__/invoices.cpython-27.pyc"]
+    source = tree(tmp_path, names) / names[0]
+    source.write_text("month = 1\n")
+    assert package.compile_all(tmp_path, python="{}.{}".format(*sys.version_info[:2]))
+    [compiled] = tmp_path.rglob("*.pyc")
+    assert compiled.name == f"invoices.{sys.implementation.cache_tag}.pyc"
+    assert compiled.read_bytes().startswith(MAGIC_NUMBER + b"\1\0\0\0")
+    # a date or a text that does not fit is not looked at
+    source.write_text("month = 2\n")
+    asked = [sys.executable, "-c", "import apart.invoices as it; print(it.month, it.__cached__)"]
+    told = subprocess.run(asked, cwd=tmp_path, capture_output=True, text=True, check=True, env={}).stdout.split()
+    assert told == ["1", str(compiled)]
+
+
+def test_where_there_is_no_such_python_nothing_is_compiled(tmp_path: Path) -> None:
+    assert package.interpreter_of("2.8") is None
+    assert not package.compile_all(tree(tmp_path, ["app.py", "__pycache__/app.pyc"]), python="2.8")
+    assert [path.name for path in package.files(tmp_path)] == ["app.py"]
+
+
+def test_a_compiled_file_is_loaded_without_what_only_debuggers_read(tmp_path: Path) -> None:
+    spec = find_spec("asyncpg.protocol.record")
+    assert spec is not None
+    assert spec.origin is not None
+    whole = Path(spec.origin).read_bytes()
+    left = package.loadable(whole)
+    assert len(left) < len(whole) / 2
+    assert package.loadable(left) == left
+    (tmp_path / Path(spec.origin).name).write_bytes(left)
+    asked = [sys.executable, "-S", "-c", "import record; print(record.Record.__name__)"]
+    told = subprocess.run(asked, cwd=tmp_path, capture_output=True, text=True, check=True, env={})
+    assert told.stdout == "Record\n"
