@@ -6,6 +6,7 @@ columns, dictionaries, JSON, commit. The name of the query picks its function; a
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
@@ -16,7 +17,6 @@ from uuid import UUID
 import asyncpg
 import orjson
 
-from app import Settings
 from auth import contexts
 from auth.contexts import ContextKey
 from db.connection import _teach_arrays
@@ -73,14 +73,25 @@ def _instant(value: datetime) -> str:
 
 
 class Floor:
-    """Answers one caller, over one connection."""
+    """Answers one caller, over connections that it keeps. `relaxed`: as LANDLORD_RELAXED_READS has it."""
 
-    def __init__(self, settings: Settings, customer: UUID, key: UUID) -> None:
-        self._settings = settings
+    def __init__(
+        self,
+        url: str,
+        context_key: ContextKey,
+        customer: UUID,
+        key: UUID,
+        *,
+        relaxed: bool = False,
+        connections: int = 1,
+    ) -> None:
+        self._url = url
         self._customer_id = str(customer)
         self._key_id = str(key)
-        self._key = ContextKey(*settings.context_key)
-        self._connection: asyncpg.Connection | None = None
+        self._key = context_key
+        self._begin = "begin; select app.clean_relaxed()" if relaxed else "begin; select app.clean()"
+        self._idle: list[asyncpg.Connection] = []
+        self._lent = asyncio.Semaphore(connections)
 
     async def __call__(
         self, scope: Any, receive: Callable[[], Awaitable[Any]], send: Callable[[Any], Awaitable[None]]
@@ -94,17 +105,26 @@ class Floor:
             if not message.get("more_body"):
                 break
         name = orjson.loads(body)["query"].split()[1]
-        answer = orjson.dumps({"data": await self._answer(name)})
+        answer = await self.answer(name)
         headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(answer))]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send({"type": "http.response.body", "body": answer})
 
-    async def _answer(self, name: str) -> Any:
-        if self._connection is None:
-            self._connection = await asyncpg.connect(self._settings.tenant_url, statement_cache_size=256)
-            _teach_arrays(self._connection)
-        connection, now = self._connection, datetime.now(UTC)
-        await connection.execute("begin; select app.clean()")
+    async def answer(self, name: str) -> bytes:
+        async with self._lent:
+            connection = self._idle.pop() if self._idle else await self._connect()
+            data = await self._asked(connection, name)
+            self._idle.append(connection)
+        return orjson.dumps({"data": data})
+
+    async def _connect(self) -> asyncpg.Connection:
+        connection = await asyncpg.connect(self._url, statement_cache_size=256)
+        _teach_arrays(connection)
+        return connection
+
+    async def _asked(self, connection: asyncpg.Connection, name: str) -> Any:
+        now = datetime.now(UTC)
+        await connection.execute(self._begin)
         token = contexts.sign(self._key, "tenant", self._customer_id, now)
         event = {
             "customer_id": self._customer_id, "actor": "front end", "actor_kind": "tenant", "actor_ip": "127.0.0.1",

@@ -23,6 +23,7 @@ from uuid import UUID
 import uvicorn
 
 from app import Settings, create_app
+from auth.contexts import ContextKey
 from bench.floor import Floor
 from resolvers.buckets import ALLOWANCES, Allowance
 from resolvers.planner import Planner
@@ -108,7 +109,14 @@ def _application(kind: str = "", caller: str = "") -> Any:
     settings = Settings.from_env()
     if kind == "floor":
         told = json.loads(caller)
-        return Floor(settings, UUID(told["customer"]), UUID(told["key"]))
+        return Floor(
+            settings.tenant_url,
+            ContextKey(*settings.context_key),
+            UUID(told["customer"]),
+            UUID(told["key"]),
+            relaxed=settings.relaxed_reads,
+            connections=settings.connections,
+        )
     if kind == "graphql-core":
         Planner.of = classmethod(lambda *_: None)  # type: ignore[method-assign, assignment]
     # one caller asks for all: nobody's bucket is to run dry
