@@ -233,6 +233,7 @@ def _operations(
         sign_in=SignIn(connections, keyring, cache, Throttle(table)),
         ends=ends,
         wake_billing=_wake_by(settings) if settings.billing_queue_url else wake_here,
+        webhook_keys=settings.webhook_keys,
     )
 
 

@@ -60,6 +60,7 @@ class Settings:
     mail: bool = False  # by SES; without it mail waits in the outbox
     access_table: str | None = None  # in DynamoDB, what all processes know together; without it each for itself
     pepper: bytes = field(default=b"", repr=False)  # of the keys remembered there
+    webhook_keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # of which webhooks' secrets are made
     aws_endpoint: str | None = None  # another address than Amazon's own: the emulator's
     buckets_table: str | None = None  # in DynamoDB: what callers asked of all processes; without it each counts alone
     allow_ad_hoc: bool = True  # otherwise only documents of the manifest run
@@ -110,6 +111,7 @@ class Settings:
         context_keys = signing("LANDLORD_CONTEXT_KEY")
         session_keys = signing("LANDLORD_SESSION_KEYS")
         pepper = next(iter(signing("LANDLORD_PEPPER").values()), b"")
+        webhook_keys = signing("LANDLORD_WEBHOOK_KEYS")
         if problems:
             raise MissingSettings(problems)
         return cls(
@@ -128,6 +130,7 @@ class Settings:
             mail=environ.get("LANDLORD_MAIL", "") == "ses",
             access_table=environ.get("LANDLORD_ACCESS_TABLE") or None,
             pepper=pepper,
+            webhook_keys=webhook_keys,
             aws_endpoint=environ.get("AWS_ENDPOINT_URL") or None,
             buckets_table=environ.get("LANDLORD_BUCKETS_TABLE") or None,
             allow_ad_hoc=environ.get("LANDLORD_ALLOW_AD_HOC", "") != "false",

@@ -22,7 +22,7 @@ from billing.mail import Letter, Pointless, Refused, Text
 from billing.ses import Unreachable
 from db import company, notifications, outbox
 from db.connection import Connections, Role
-from db.notifications import NotificationRow, NotificationStatus
+from db.notifications import NotificationChannel, NotificationRow, NotificationStatus
 from db.outbox import MessageRow
 from db.session import Session
 
@@ -109,8 +109,14 @@ async def _write(session: Session, message: MessageRow, *, now: datetime) -> tup
         await _park(session, message, str(reason))
         return None
     if message.notification_id is None:
-        shown = await notifications.add_email(
-            session, message.customer_id, title=text.subject, message=text.body, address=text.recipient, at=now
+        shown = await notifications.add(
+            session,
+            message.customer_id,
+            title=text.subject,
+            message=text.body,
+            channel=NotificationChannel.EMAIL,
+            address=text.recipient,
+            at=now,
         )
         await outbox.show_as(session, message, shown.id)
     else:

@@ -96,22 +96,31 @@ async def by_ids(session: Session, ids: Sequence[UUID]) -> list[NotificationRow]
     return await session.all(NotificationRow, f"select {_NOTIFICATION} from notifications n where n.id = any($1)", ids)
 
 
-# ---------------------------------------------------------------- an e-mail on its way, as a worker
+# ---------------------------------------------------------------- on its way
 
 
-async def add_email(
-    session: Session, customer_id: UUID, *, title: str, message: str, address: str, at: datetime
+async def add(
+    session: Session,
+    customer_id: UUID,
+    *,
+    title: str,
+    message: str,
+    channel: NotificationChannel,
+    address: str,
+    at: datetime,
 ) -> NotificationRow:
+    """Shown to the customer from now on; what sends it is a message of the outbox. Not as a tenant."""
     return await session.one(
         NotificationRow,
         f"""
         insert into notifications as n (customer_id, title, message, channel, delivery_address, created_at)
-        values ($1, $2, $3, 'email', $4, $5)
+        values ($1, $2, $3, $4, $5, $6)
         returning {_NOTIFICATION}
         """,
         customer_id,
         title,
         message,
+        channel,
         address,
         at,
         what="notification",
@@ -127,7 +136,7 @@ async def tell(
     sent_at: datetime | None = None,
     failed_reason: str | None = None,
 ) -> None:
-    """How far this one, named by (customer, notification), has got after so many tries."""
+    """How far this one, named by (customer, notification), has got after so many tries. As a worker."""
     await session.execute(
         """
         update notifications

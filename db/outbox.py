@@ -5,9 +5,12 @@ A message is a worker's from `claim` until its lease ends; whoever holds no leas
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from uuid import UUID
+
+import orjson
 
 from db.session import Session, columns
 
@@ -27,6 +30,33 @@ class MessageRow:
 
 
 _MESSAGE = columns(MessageRow, prefix="message.")
+
+
+async def add(
+    session: Session,
+    customer_id: UUID,
+    *,
+    kind: str,
+    key: str,
+    payload: Mapping[str, object],
+    notification_id: UUID,
+    endpoint_id: UUID | None,
+    at: datetime,
+) -> None:
+    """What the customer sees already as this notification. As an operator."""
+    await session.execute(
+        """
+        insert into outbox (customer_id, kind, key, payload, due_at, notification_id, endpoint_id)
+        values ($1, $2, $3, $4::text::jsonb, $5, $6, $7)
+        """,
+        customer_id,
+        kind,
+        key,
+        orjson.dumps(payload).decode(),
+        at,
+        notification_id,
+        endpoint_id,
+    )
 
 
 async def claim(session: Session, *, now: datetime, until: datetime) -> MessageRow | None:

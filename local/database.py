@@ -16,7 +16,7 @@ from local.home import write_private
 
 DATABASE = "landlord"
 
-_KEYS = ("context_key", "session_key", "pepper")
+_KEYS = ("context_key", "session_key", "pepper", "webhook_key")
 
 
 def secrets_of(home: Path) -> dict[str, str]:
@@ -63,6 +63,7 @@ async def prepare(superuser_url: str, kept: Mapping[str, str], *, database: str 
         "LANDLORD_CONTEXT_KEY": f"local:{kept['context_key']}",
         "LANDLORD_SESSION_KEYS": f"local:{kept['session_key']}",
         "LANDLORD_PEPPER": f"local:{kept['pepper']}",
+        "LANDLORD_WEBHOOK_KEYS": f"local:{kept['webhook_key']}",
         "LANDLORD_KEY_ENVIRONMENT": "test",
     }
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
@@ -38,6 +38,7 @@ class Operations:
     sign_in: SignIn
     ends: Ends
     wake_billing: Callable[[], None]
+    webhook_keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     async def caller(self, origin: Origin) -> Caller | None:
         """Who sends this; None without credentials. Raises Unauthenticated or RateLimited."""
@@ -154,7 +155,7 @@ class Operations:
             caller=caller,
             session=session,
             loaders=Loaders(session) if session is not None else None,
-            desk=Desk(self.keyring.sessions, self.key_environment, partial(self._exchange, origin)),
+            desk=Desk(self.keyring.sessions, self.key_environment, partial(self._exchange, origin), self.webhook_keys),
             record=partial(_record, session, origin, caller),
             wake_billing=self.wake_billing,
             suspended=opened.suspended,

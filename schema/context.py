@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -10,7 +10,7 @@ from uuid import UUID
 
 import strawberry
 
-from db.errors import LandlordError, Unauthenticated
+from db.errors import LandlordError, Unauthenticated, Unavailable
 
 if TYPE_CHECKING:
     from auth.caller import Caller
@@ -69,12 +69,20 @@ class Deed:
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """What keys and sessions are made with. `exchange` takes an API key for a token and what it says, and leaves the
-    event of the login; it raises Unauthenticated."""
+    """What keys, sessions and the secrets of webhooks are made with. `exchange` takes an API key for a token and what it
+    says, and leaves the event of the login; it raises Unauthenticated."""
 
     session_keys: SigningKeys
     key_environment: Environment
     exchange: Callable[[str], Awaitable[tuple[str, Claims]]]
+    webhook_keys: Mapping[str, bytes] = field(repr=False)
+
+    @property
+    def signs_webhooks(self) -> Mapping[str, bytes]:
+        """Raises Unavailable where this process was told of no key for them."""
+        if not self.webhook_keys:
+            raise Unavailable("LANDLORD_WEBHOOK_KEYS is not set")
+        return self.webhook_keys
 
 
 class Context:

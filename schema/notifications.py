@@ -14,6 +14,7 @@ from db.notifications import NotificationChannel, NotificationRow, NotificationS
 from schema.access import Reads
 from schema.context import Info
 from schema.enums import shown
+from schema.errors import UserError
 from schema.ids import typeid
 from schema.node import Node
 from schema.pagination import FIRST_BY_DEFAULT, Connection, window
@@ -73,6 +74,31 @@ class Notification(Node):
 @strawberry.type(description="Notifications, newest first.")
 class NotificationConnection(Connection[Notification]):
     pass
+
+
+@strawberry.input(description="A message to a customer.")
+class SendNotificationInput:
+    customer_id: strawberry.ID = strawberry.field(description="Whom it is for.")
+    title: str = strawberry.field(description="The subject: one line of 1 to 200 characters.")
+    message: str = strawberry.field(
+        description="The whole text, 1 to 20000 characters; of an SMS at most 1600, the title included."
+    )
+    channel: NotificationChannel = strawberry.field(description="How it is sent.")
+    delivery_address: str = strawberry.field(
+        description="An e-mail address; a number such as `+12125550143`; or the URL of an active webhook endpoint of the"
+        " customer's, with whose secret it is signed."
+    )
+    idempotency_key: str | None = strawberry.field(
+        default=strawberry.UNSET, description="Sent again with the same key, it is written once and answered twice."
+    )
+
+
+@strawberry.type(description="What sending a notification answers.")
+class NotificationPayload:
+    notification: Notification | None = strawberry.field(
+        description="As it was written: it leaves after the answer. Null where it was refused."
+    )
+    errors: list[UserError] = strawberry.field(default_factory=list, description="Why not; empty on success.")
 
 
 async def of_customer(

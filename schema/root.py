@@ -11,11 +11,13 @@ from resolvers.customers import CustomerMutations, CustomerQueries
 from resolvers.execution import new_schema
 from resolvers.invoices import InvoiceMutations, InvoiceQueries
 from resolvers.node import NodeQueries
+from resolvers.notifications import NotificationMutations
 from resolvers.rate_cards import RateCardMutations, RateCardQueries
 from resolvers.sessions import SessionMutations
 from resolvers.tickets import TicketMutations, TicketQueries
 from resolvers.usage import UsageMutations, UsageQueries
 from resolvers.usage_syncs import UsageSyncMutations, UsageSyncQueries
+from resolvers.webhooks import WebhookMutations
 
 
 @strawberry.type(description="What can be read. A tenant sees its own customer alone; an operator every one.")
@@ -47,6 +49,8 @@ class Mutation(
     InvoiceMutations,
     RateCardMutations,
     TicketMutations,
+    NotificationMutations,
+    WebhookMutations,
 ):
     pass
 

@@ -673,6 +673,17 @@ $$;
 
 ALTER FUNCTION landlord.customer_keeps_itself() OWNER TO landlord_owner;
 
+CREATE FUNCTION landlord.endpoint_stays_deleted() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    raise exception 'a deleted endpoint stays deleted' using errcode = 'LL010';
+end
+$$;
+
+ALTER FUNCTION landlord.endpoint_stays_deleted() OWNER TO landlord_owner;
+
 CREATE FUNCTION landlord.invoice_moves() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1298,6 +1309,7 @@ CREATE TABLE landlord.outbox (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     claimed_in xid8,
     notification_id uuid,
+    endpoint_id uuid,
     CONSTRAINT outbox_attempts_check CHECK ((attempts >= 0)),
     CONSTRAINT outbox_kind_check CHECK ((kind = ANY (ARRAY['email'::text, 'sms'::text, 'webhook'::text, 'pdf'::text, 'epoch'::text])))
 );
@@ -1570,6 +1582,7 @@ CREATE TABLE landlord.webhook_endpoints (
     is_active boolean DEFAULT true NOT NULL,
     deleted_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
+    failing_since timestamp with time zone,
     CONSTRAINT webhook_endpoints_url_check CHECK (((url ~~ 'https://%'::text) AND (length(url) <= 2000)))
 );
 
@@ -1766,6 +1779,8 @@ CREATE INDEX outbox_claimed ON landlord.outbox USING btree (claimed_in) WHERE (c
 
 CREATE INDEX outbox_due ON landlord.outbox USING btree (due_at) WHERE ((sent_at IS NULL) AND (failed_reason IS NULL));
 
+CREATE INDEX outbox_of_endpoint ON landlord.outbox USING btree (customer_id, endpoint_id) WHERE ((endpoint_id IS NOT NULL) AND (sent_at IS NULL) AND (failed_reason IS NULL));
+
 CREATE INDEX payments_of_invoice ON landlord.payments USING btree (customer_id, invoice_id);
 
 CREATE INDEX support_tickets_newest ON landlord.support_tickets USING btree (customer_id, id DESC);
@@ -1785,6 +1800,8 @@ CREATE INDEX usage_sync_items_missing ON landlord.usage_sync_items USING btree (
 CREATE INDEX usage_sync_items_pending ON landlord.usage_sync_items USING btree (sync_id, customer_id) WHERE (outcome = 'pending'::text);
 
 CREATE INDEX usage_syncs_open ON landlord.usage_syncs USING btree (id) WHERE (finished_at IS NULL);
+
+CREATE INDEX webhook_endpoints_there ON landlord.webhook_endpoints USING btree (customer_id, id DESC) WHERE (deleted_at IS NULL);
 
 ALTER INDEX landlord.audit_events_newest ATTACH PARTITION landlord.audit_events_default_customer_id_id_idx;
 
@@ -1902,6 +1919,10 @@ CREATE TRIGGER volume_discounts_never_change BEFORE DELETE OR UPDATE ON landlord
 
 ALTER TABLE landlord.volume_discounts ENABLE ALWAYS TRIGGER volume_discounts_never_change;
 
+CREATE TRIGGER webhook_endpoints_stay_deleted BEFORE UPDATE ON landlord.webhook_endpoints FOR EACH ROW WHEN (((old.deleted_at IS NOT NULL) AND (new.deleted_at IS DISTINCT FROM old.deleted_at))) EXECUTE FUNCTION landlord.endpoint_stays_deleted();
+
+ALTER TABLE landlord.webhook_endpoints ENABLE ALWAYS TRIGGER webhook_endpoints_stay_deleted;
+
 ALTER TABLE ONLY landlord.api_keys
     ADD CONSTRAINT api_keys_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES landlord.customers(id);
 
@@ -1952,6 +1973,9 @@ ALTER TABLE ONLY landlord.notifications
 
 ALTER TABLE ONLY landlord.outbox
     ADD CONSTRAINT outbox_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES landlord.customers(id);
+
+ALTER TABLE ONLY landlord.outbox
+    ADD CONSTRAINT outbox_endpoint FOREIGN KEY (customer_id, endpoint_id) REFERENCES landlord.webhook_endpoints(customer_id, id);
 
 ALTER TABLE ONLY landlord.outbox
     ADD CONSTRAINT outbox_notification FOREIGN KEY (customer_id, notification_id) REFERENCES landlord.notifications(customer_id, id);
@@ -2249,6 +2273,8 @@ CREATE POLICY webhook_endpoints_of_operator ON landlord.webhook_endpoints TO lan
 
 CREATE POLICY webhook_endpoints_of_tenant ON landlord.webhook_endpoints TO landlord_tenant USING ((customer_id = ( SELECT app.tenant() AS tenant)));
 
+CREATE POLICY webhook_endpoints_of_worker ON landlord.webhook_endpoints TO landlord_worker USING ((customer_id IN ( SELECT app.claimed() AS claimed)));
+
 GRANT USAGE ON SCHEMA app TO landlord_migrator;
 GRANT USAGE ON SCHEMA app TO landlord_owner;
 GRANT USAGE ON SCHEMA app TO landlord_tenant;
@@ -2384,6 +2410,8 @@ REVOKE ALL ON FUNCTION landlord.counts_by_one() FROM PUBLIC;
 REVOKE ALL ON FUNCTION landlord.credit_is_used_once() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION landlord.customer_keeps_itself() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION landlord.endpoint_stays_deleted() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION landlord.invoice_moves() FROM PUBLIC;
 
@@ -2718,6 +2746,10 @@ GRANT UPDATE(claimed_in) ON TABLE landlord.outbox TO landlord_worker;
 GRANT SELECT(claimed_in) ON TABLE landlord.outbox TO landlord_guard;
 
 GRANT UPDATE(notification_id) ON TABLE landlord.outbox TO landlord_worker;
+GRANT INSERT(notification_id) ON TABLE landlord.outbox TO landlord_operator;
+
+GRANT INSERT(endpoint_id) ON TABLE landlord.outbox TO landlord_tenant;
+GRANT INSERT(endpoint_id) ON TABLE landlord.outbox TO landlord_operator;
 
 GRANT SELECT ON TABLE landlord.payments TO landlord_tenant;
 GRANT SELECT ON TABLE landlord.payments TO landlord_worker;
@@ -2801,26 +2833,34 @@ GRANT SELECT ON TABLE landlord.volume_discounts TO landlord_worker;
 GRANT SELECT ON TABLE landlord.volume_discounts TO landlord_analytics;
 GRANT SELECT,INSERT ON TABLE landlord.volume_discounts TO landlord_operator;
 
+GRANT SELECT ON TABLE landlord.webhook_endpoints TO landlord_worker;
+
 GRANT SELECT(id) ON TABLE landlord.webhook_endpoints TO landlord_tenant;
 GRANT SELECT(id) ON TABLE landlord.webhook_endpoints TO landlord_operator;
 
-GRANT SELECT(customer_id) ON TABLE landlord.webhook_endpoints TO landlord_tenant;
-GRANT SELECT(customer_id) ON TABLE landlord.webhook_endpoints TO landlord_operator;
+GRANT SELECT(customer_id),INSERT(customer_id) ON TABLE landlord.webhook_endpoints TO landlord_tenant;
+GRANT SELECT(customer_id),INSERT(customer_id) ON TABLE landlord.webhook_endpoints TO landlord_operator;
 
-GRANT SELECT(url) ON TABLE landlord.webhook_endpoints TO landlord_tenant;
-GRANT SELECT(url) ON TABLE landlord.webhook_endpoints TO landlord_operator;
+GRANT SELECT(url),INSERT(url) ON TABLE landlord.webhook_endpoints TO landlord_tenant;
+GRANT SELECT(url),INSERT(url) ON TABLE landlord.webhook_endpoints TO landlord_operator;
 
-GRANT SELECT(event_types) ON TABLE landlord.webhook_endpoints TO landlord_tenant;
-GRANT SELECT(event_types) ON TABLE landlord.webhook_endpoints TO landlord_operator;
+GRANT SELECT(event_types),INSERT(event_types) ON TABLE landlord.webhook_endpoints TO landlord_tenant;
+GRANT SELECT(event_types),INSERT(event_types) ON TABLE landlord.webhook_endpoints TO landlord_operator;
 
-GRANT SELECT(is_active) ON TABLE landlord.webhook_endpoints TO landlord_tenant;
-GRANT SELECT(is_active) ON TABLE landlord.webhook_endpoints TO landlord_operator;
+GRANT INSERT(secret) ON TABLE landlord.webhook_endpoints TO landlord_tenant;
+GRANT INSERT(secret) ON TABLE landlord.webhook_endpoints TO landlord_operator;
 
-GRANT SELECT(deleted_at) ON TABLE landlord.webhook_endpoints TO landlord_tenant;
-GRANT SELECT(deleted_at) ON TABLE landlord.webhook_endpoints TO landlord_operator;
+GRANT SELECT(is_active),UPDATE(is_active) ON TABLE landlord.webhook_endpoints TO landlord_tenant;
+GRANT SELECT(is_active),UPDATE(is_active) ON TABLE landlord.webhook_endpoints TO landlord_operator;
+GRANT UPDATE(is_active) ON TABLE landlord.webhook_endpoints TO landlord_worker;
 
-GRANT SELECT(created_at) ON TABLE landlord.webhook_endpoints TO landlord_tenant;
-GRANT SELECT(created_at) ON TABLE landlord.webhook_endpoints TO landlord_operator;
+GRANT SELECT(deleted_at),UPDATE(deleted_at) ON TABLE landlord.webhook_endpoints TO landlord_tenant;
+GRANT SELECT(deleted_at),UPDATE(deleted_at) ON TABLE landlord.webhook_endpoints TO landlord_operator;
+
+GRANT SELECT(created_at),INSERT(created_at) ON TABLE landlord.webhook_endpoints TO landlord_tenant;
+GRANT SELECT(created_at),INSERT(created_at) ON TABLE landlord.webhook_endpoints TO landlord_operator;
+
+GRANT UPDATE(failing_since) ON TABLE landlord.webhook_endpoints TO landlord_worker;
 
 GRANT SELECT ON TABLE public.schema_migrations TO landlord_worker;
 GRANT SELECT ON TABLE public.schema_migrations TO landlord_operator;

@@ -249,7 +249,7 @@ async def _money(connection: asyncpg.Connection, session: Session, books: Books)
 
 async def _endpoints(connection: asyncpg.Connection, calendar: Calendar, books: Books) -> None:
     rows = [
-        asdict(row) | {"deleted_at": deleted_at, "secret": secrets.token_bytes(64)}
+        asdict(row) | {"deleted_at": deleted_at, "secret": b"local:" + secrets.token_bytes(32)}
         for row, deleted_at in notices.endpoints(calendar, books)
     ]
     await _copy(connection, "webhook_endpoints", rows)

@@ -51,6 +51,10 @@ GOOD: dict[str, dict[str, Any]] = {
     "openTicket": {"subject": "Help", "body": "please"},
     "commentOnTicket": {"id": "<ticket>", "body": "again"},
     "updateTicket": {"id": "<ticket>", "priority": "HIGH"},
+    "sendNotification": {"customerId": "<customer>", "title": "Maintenance", "message": "On Sunday.", "channel": "EMAIL",
+                         "deliveryAddress": "it@acme.example"},
+    "createWebhookEndpoint": {"url": "https://hooks.acme.example/landlord"},
+    "deleteWebhookEndpoint": {"id": "<endpoint>"},
 }  # fmt: skip
 
 _CURSORS = """
@@ -100,6 +104,9 @@ class Books:
         run = (await house.api("{ billingRuns(first: 1) { nodes { id } } }"))["billingRuns"]["nodes"][0]["id"]
         reading = {"month": str(SEPTEMBER), "customerIds": [acme.id]}
         sync = (await house.api(document("syncUsage", "id"), input=reading))["syncUsage"]["usageSync"]["id"]
+        endpoint = await acme.api(
+            document("createWebhookEndpoint", "id"), input={"url": "https://hooks.acme.example/tickets"}
+        )
         lists = await acme.api(_CURSORS, ticket=tickets["ticket"])
         cursors = {
             **{f"{name} cursor": found for name, found in lists.items() if "pageInfo" in found},
@@ -126,6 +133,7 @@ class Books:
             "draft": typeid("inv", draft.id),
             "run": run,
             "sync": sync,
+            "endpoint": endpoint["createWebhookEndpoint"]["webhookEndpoint"]["id"],
             **tickets,
             **{name: found["pageInfo"]["endCursor"] for name, found in cursors.items()},
             "last month": str(month.previous()),

@@ -43,6 +43,7 @@ FEED: dict[str, Any] = {
     "reference": "1", "receivedAt": None, "subject": "Hello", "body": "there", "internal": False, "assignedTo": None,
     "scopes": ["read"], "expiresAt": None, "overlapMinutes": 0, "apiKey": "lz_test_x", "first": 20, "on": "2026-10-01",
     "document": starting(a_day()), "actor": None, "resourceType": None, "since": None, "until": None, "eventType": None,
+    "title": "Hello", "message": "there", "deliveryAddress": "m@mallory.example", "url": "https://mallory.example/hook",
 }  # fmt: skip
 
 
@@ -134,7 +135,7 @@ def values(name: str, of: GraphQLArgument | GraphQLInputField, known: Known) -> 
     return [FEED[name]]
 
 
-FEED_LIST: dict[str, list[Any]] = {"scopes": [["read"]]}
+FEED_LIST: dict[str, list[Any]] = {"scopes": [["read"]], "eventTypes": [["invoice.issued"]]}
 
 
 def inputs(type_: GraphQLInputObjectType, known: Known) -> Iterator[dict[str, Any]]:

@@ -112,6 +112,8 @@ MUTATIONS = {
     "recordPayment": "billing:write", "cancelInvoice": "billing:write", "issueCreditNote": "billing:write",
     "openTicket": "tickets:write", "commentOnTicket": "tickets:write", "updateTicket": "tickets:write",
     "createApiKey": "keys:write", "rotateApiKey": "keys:write", "revokeApiKey": "keys:write",
+    "sendNotification": "notifications:write",
+    "createWebhookEndpoint": "webhooks:write", "deleteWebhookEndpoint": "webhooks:write",
     "refreshSession": None, "revokeSession": None,
 }  # fmt: skip
 

@@ -1,0 +1,34 @@
+"""What customers' own servers hear of: the events, and what each says.
+
+An event is written into the outbox with the change that it is about, once for each endpoint that wants it, and says the
+same however late it arrives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final
+
+import orjson
+
+
+class EventType(StrEnum):
+    INVOICE_ISSUED = "invoice.issued"
+    INVOICE_PAID = "invoice.paid"
+    INVOICE_CANCELLED = "invoice.cancelled"
+    TICKET_OPENED = "ticket.opened"
+    TICKET_COMMENTED = "ticket.commented"
+    TICKET_UPDATED = "ticket.updated"
+    TIER_CHANGED = "customer.tier_changed"
+
+
+# What operators write to one endpoint of a customer's (billing/notices.py): nobody subscribes to it.
+NOTIFICATION: Final = "notification.sent"
+
+
+def payload(id: str, type: str, data: Mapping[str, Any], *, at: datetime) -> dict[str, object]:
+    """A webhook as the outbox has it: its `webhook-id`, and its body to the letter. `data` holds what JSON can."""
+    body = {"type": type, "timestamp": at.astimezone(UTC).isoformat().replace("+00:00", "Z"), "data": data}
+    return {"id": id, "body": orjson.dumps(body).decode()}
