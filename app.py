@@ -39,7 +39,8 @@ from db.connection import Connections, Role
 from db.errors import LandlordError, Unavailable
 from resolvers import manifest
 from resolvers.buckets import ALLOWANCES, Allowance, Buckets
-from resolvers.execution import Engine, Question
+from resolvers.engine import Engine, Question
+from resolvers.execution import Core
 from resolvers.http import Endpoint
 from resolvers.ledger import DynamoLedger
 from resolvers.limits import LIMITS, Limits
@@ -141,7 +142,9 @@ def create_app(
         routes=[
             Route(
                 "/graphql",
-                Endpoint(Engine(schema, operations, limits, buckets, documents), clock=clock, explorer=explorer),
+                Endpoint(
+                    Engine(Core(schema, limits, documents), operations, limits, buckets), clock=clock, explorer=explorer
+                ),
             ),
             Route("/invoices/{id}.pdf", Papers(operations, buckets, clock=clock).answer),
             Route("/healthz", healthz),
@@ -159,7 +162,8 @@ async def begin_month(settings: Settings, month: Month, *, today: date, clock: C
     `schedule_key`. Raises NotBegun, also where the reading broke: then the next day tries again, or a person.
     """
     connections = connect(settings)
-    engine = Engine(schema, _operations(settings, connections, wake_here=lambda: None), LIMITS)
+    operations = _operations(settings, connections, wake_here=lambda: None)
+    engine = Engine(Core(schema, LIMITS), operations, LIMITS)
 
     async def done(mutation: str, key: str) -> Any:
         """The object that the mutation made, or made the first time. Raises NotBegun."""

@@ -9,9 +9,10 @@ import strawberry
 from auth.scopes import Scope
 from db import audit as stored
 from schema.access import Reads
-from schema.audit import FIRST_AT_MOST, AuditEvent, AuditEventConnection, AuditFilter, First
+from schema.audit import AuditEvent, AuditEventConnection, AuditFilter, First
 from schema.context import Info
 from schema.pagination import FIRST_BY_DEFAULT, After, window
+from schema.windows import LONGEST_PAGE
 
 
 @strawberry.type
@@ -28,7 +29,7 @@ class AuditQueries:
         filter: AuditFilter | None = None,
     ) -> AuditEventConnection:
         context = info.context
-        part = window("audit events", first=first, after=after, filter=filter, most=FIRST_AT_MOST)
+        part = window("audit events", first=first, after=after, filter=filter, most=LONGEST_PAGE)
         wanted = filter or AuditFilter()
         page = await stored.page(
             context.session,

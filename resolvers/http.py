@@ -22,7 +22,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from resolvers.execution import Answer, Engine, Question, Spent
+from resolvers.engine import Answer, Engine, Question, Spent
 from resolvers.limits import json_depth
 from schema.context import Origin
 

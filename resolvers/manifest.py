@@ -18,12 +18,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import orjson
-from graphql import GraphQLError, GraphQLSchema, OperationDefinitionNode, build_schema, parse, validate
 
 from db.errors import LandlordError
+
+if TYPE_CHECKING:
+    from graphql import GraphQLSchema
 
 MANIFEST: Final = Path(__file__).with_name("manifest.json")
 _SCHEMA: Final = Path(__file__).parent.parent / "schema" / "schema.graphql"
@@ -87,6 +89,8 @@ def manifest(folders: Sequence[Path], schema: GraphQLSchema) -> bytes:
 
 
 def _operations(path: Path, text: str, schema: GraphQLSchema) -> list[str]:
+    from graphql import GraphQLError, OperationDefinitionNode, parse, validate
+
     try:
         document = parse(text)
     except GraphQLError as error:
@@ -102,6 +106,8 @@ def _operations(path: Path, text: str, schema: GraphQLSchema) -> list[str]:
 
 def main(folders: Sequence[str]) -> int:
     """The exit code."""
+    from graphql import build_schema
+
     try:
         sys.stdout.buffer.write(manifest([Path(folder) for folder in folders], build_schema(_SCHEMA.read_text())))
     except Unfit as unfit:

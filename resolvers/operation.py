@@ -22,8 +22,8 @@ from db.ended import Ended, EpochRaised, SessionEnded
 from db.errors import Forbidden, LandlordError
 from db.session import Opened, Session
 from resolvers.loaders import Loaders
+from schema.codes import code_of
 from schema.context import Context, Deed, Desk, Facts, Origin
-from schema.errors import code_of
 
 _SIGNS_IN: Final = ("createSession",)
 

@@ -28,11 +28,11 @@ from billing.pdf import NoCompanyDetails, Paper
 from db import invoices
 from db.errors import Forbidden, Invalid, LandlordError, NotFound, RateLimited, Unauthenticated, Unavailable
 from resolvers.buckets import Buckets, Overdrawn
-from resolvers.execution import Answer, Spent
+from resolvers.engine import Answer, Spent
 from resolvers.http import log, origin_of
 from resolvers.operation import Operations
+from schema.codes import code_of
 from schema.context import Facts, Origin
-from schema.errors import code_of
 from schema.ids import uuid_of
 
 _log = logging.getLogger("landlord.faults")

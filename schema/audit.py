@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
-from typing import Annotated, Final, Self, TypeVar
+from typing import Annotated, Self, TypeVar
 from uuid import UUID
 
 import orjson
@@ -21,8 +21,7 @@ from schema.ids import split, typeid, uuid_of
 from schema.node import Node
 from schema.pagination import FIRST_BY_DEFAULT, Connection, window
 from schema.scalars import JSON
-
-FIRST_AT_MOST: Final = 500
+from schema.windows import LONGEST_PAGE
 
 Given = TypeVar("Given")
 First = Annotated[int | None, strawberry.argument(description="How many, 1 to 500; null is 20.")]
@@ -150,7 +149,7 @@ async def of_customer(
 ) -> AuditEventConnection:
     """One question for all customers of which the same is asked. Raises Invalid."""
     here = window(
-        "audit events of a customer", first=first, after=after, filter=(customer_id, filter), most=FIRST_AT_MOST
+        "audit events of a customer", first=first, after=after, filter=(customer_id, filter), most=LONGEST_PAGE
     )
     narrower = filter or AuditFilter()
     wanted = narrower.wanted(info.context.now)

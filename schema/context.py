@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from uuid import UUID
-
-import strawberry
 
 from db.errors import LandlordError, Unauthenticated, Unavailable
 
 if TYPE_CHECKING:
+    import strawberry
+
     from auth.caller import Caller
     from auth.keys import Environment
     from auth.sessions import Claims, SigningKeys
@@ -146,4 +146,15 @@ class Context:
         self.afterwards.append(act)
 
 
-Info: TypeAlias = strawberry.Info[Context, None]
+if TYPE_CHECKING:
+    Info: TypeAlias = strawberry.Info[Context, None]
+
+
+def __getattr__(name: str) -> Any:
+    """`Info`, once somebody wants it: what is answered without strawberry does not."""
+    if name != "Info":
+        raise AttributeError(name)
+    import strawberry
+
+    globals()["Info"] = strawberry.Info[Context, None]
+    return globals()["Info"]

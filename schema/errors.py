@@ -1,14 +1,15 @@
-"""The one table from what the domain raises to what a caller reads: UserErrors in payloads, codes on GraphQL errors."""
+"""Refusals as clients see them: the UserErrors of a mutation's payload."""
 
 from __future__ import annotations
 
 import enum
-from typing import Final
 
 import strawberry
 
-from db import errors
 from db.errors import LandlordError
+from schema.codes import code_of as code_of
+from schema.codes import field_of as field_of
+from schema.codes import refusal_of
 
 
 @strawberry.enum(description="Why a mutation did nothing, for programs.")
@@ -60,43 +61,7 @@ class UserError:
     )
 
 
-# The rest of what the domain raises, and all that it does not, is never data: see `code_of`.
-_REFUSALS: Final[dict[type[LandlordError], ErrorCode]] = {
-    errors.Invalid: ErrorCode.INVALID,
-    errors.NotFound: ErrorCode.NOT_FOUND,
-    errors.Forbidden: ErrorCode.FORBIDDEN,
-    errors.IllegalState: ErrorCode.ILLEGAL_STATE,
-    errors.Conflict: ErrorCode.CONFLICT,
-    errors.IdempotencyMismatch: ErrorCode.IDEMPOTENCY_MISMATCH,
-    errors.IdempotencyInProgress: ErrorCode.IDEMPOTENCY_IN_PROGRESS,
-    errors.TierLimit: ErrorCode.TIER_LIMIT,
-}
-_FAILURES: Final[dict[type[LandlordError], str]] = {
-    errors.Unauthenticated: "UNAUTHENTICATED",
-    errors.RateLimited: "RATE_LIMITED",
-    errors.TimedOut: "TIMEOUT",
-    errors.Unavailable: "UNAVAILABLE",
-}
-
-
 def user_error(error: LandlordError) -> UserError | None:
     """What the payload of a mutation says of this error; None for what is a GraphQL error in a mutation too."""
-    for kind in type(error).__mro__:
-        if kind in _REFUSALS:
-            return UserError(code=_REFUSALS[kind], message=str(error), field=field_of(error))
-    return None
-
-
-def code_of(error: LandlordError) -> str:
-    """The `extensions.code` of a GraphQL error. One that is in neither table brings its own `code`, or is INTERNAL."""
-    for kind in type(error).__mro__:
-        if kind in _REFUSALS:
-            return _REFUSALS[kind].name
-        if kind in _FAILURES:
-            return _FAILURES[kind]
-    return getattr(error, "code", "INTERNAL")
-
-
-def field_of(error: LandlordError) -> list[str] | None:
-    field: list[str] | None = getattr(error, "field", None)
-    return field
+    code = refusal_of(error)
+    return None if code is None else UserError(code=ErrorCode[code], message=str(error), field=field_of(error))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import TYPE_CHECKING, cast
 from uuid import UUID
-
-import strawberry
 
 from db import typeids
 from db.errors import Invalid
+
+if TYPE_CHECKING:
+    import strawberry
 
 _TO_PYTHONS_BASE_32 = str.maketrans(typeids.ALPHABET, "0123456789abcdefghijklmnopqrstuv")
 
@@ -19,7 +20,7 @@ _TYPEID = re.compile(r"([a-z]{3})_([0-7][0-9a-hjkmnp-tv-z]{25})")
 
 
 # `typeid("inv", row.id)`
-typeid = cast(Callable[[str, UUID], strawberry.ID], typeids.typeid)
+typeid = cast("Callable[[str, UUID], strawberry.ID]", typeids.typeid)
 
 
 def uuid_of(prefix: str, text: str, field: Sequence[str]) -> UUID:

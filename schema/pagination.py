@@ -9,51 +9,29 @@ A noun's module makes its connection by a subclass; the field that answers with 
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from enum import Enum
-from functools import cached_property
-from hashlib import sha256
 from operator import attrgetter
 from typing import Annotated, Any, Generic, Self, TypeVar
 from uuid import UUID
 
-import orjson
 import strawberry
 
-from db.errors import Invalid
 from db.page import COUNT_LIMIT, Page
+from schema import windows
 from schema.access import Reads
+from schema.windows import FIRST_AT_MOST as FIRST_AT_MOST
+from schema.windows import FIRST_BY_DEFAULT as FIRST_BY_DEFAULT
+from schema.windows import Window
 
 Item = TypeVar("Item")
 Row = TypeVar("Row")
-
-FIRST_BY_DEFAULT = 20
-FIRST_AT_MOST = 100
 
 First = Annotated[int | None, strawberry.argument(description="How many, 1 to 100; null is 20.")]
 After = Annotated[
     str | None, strawberry.argument(description="A cursor of the same list under the same filter: what follows it.")
 ]
-
-
-@dataclass(frozen=True)
-class Window:
-    """Which part of a list is asked for."""
-
-    first: int
-    after: UUID | None
-    ordering: str
-    filter: object
-
-    @cached_property
-    def binding(self) -> str:
-        """Stands for ordering and filter in every cursor of the list."""
-        return sha256(orjson.dumps([self.ordering, _plain(self.filter)])).hexdigest()[:16]
-
-    def cursor(self, id: UUID) -> str:
-        return urlsafe_b64encode(orjson.dumps([self.binding, id.hex])).rstrip(b"=").decode()
 
 
 def window(
@@ -64,17 +42,8 @@ def window(
     filter: object = None,
     most: int = FIRST_AT_MOST,
 ) -> Window:
-    """Read `first` and `after`. Raises Invalid where `first` is not 1 to `most`, or the cursor is not of this list.
-
-    `ordering` names the list and its order, such as "invoices"; `filter` is all that narrows it: the filter as given,
-    or (parent's id, filter) for a list that hangs on a parent. Null and absent are the same filter.
-    """
-    if first is None:
-        first = FIRST_BY_DEFAULT
-    if not 1 <= first <= most:
-        raise Invalid(f"`first` is 1 to {most}.", field=("first",))
-    here = Window(first, None, ordering, filter)
-    return here if after is None else Window(first, _id_in(after, here), ordering, filter)
+    """As `windows.window`, for a filter as a resolver has it: an input object, or (parent's id, input object)."""
+    return windows.window(ordering, first=first, after=after, filter=plain(filter), most=most)
 
 
 @strawberry.type(description="Where a part of a list stands in the whole.")
@@ -142,28 +111,17 @@ class Connection(Generic[Item]):
         )
 
 
-def _id_in(cursor: str, window: Window) -> UUID:
-    try:
-        binding, text = orjson.loads(urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        id = UUID(text)
-    except (ValueError, TypeError, AttributeError):
-        raise Invalid("This is no cursor: take `endCursor` of the page before.", field=("after",)) from None
-    if binding != window.binding or window.cursor(id) != cursor:
-        raise Invalid("This cursor is of another list, or of this one under another filter.", field=("after",))
-    return id
-
-
-def _plain(value: object) -> Any:
-    """The same JSON for the same filter, however it was written."""
+def plain(value: object) -> Any:
+    """The same JSON for the same filter, however it was written. Null and absent are the same filter."""
     if value is None or value is strawberry.UNSET:
         return None
     if is_dataclass(value) and not isinstance(value, type):
         value = {field.name: getattr(value, field.name) for field in fields(value)}
     if isinstance(value, Mapping):
-        given = {str(name): _plain(item) for name, item in sorted(value.items())}
+        given = {str(name): plain(item) for name, item in sorted(value.items())}
         return {name: item for name, item in given.items() if item is not None} or None
     if isinstance(value, Enum):
         return value.name
     if isinstance(value, Iterable) and not isinstance(value, str):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return str(value)

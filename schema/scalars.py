@@ -14,13 +14,15 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any, NewType
 
-import orjson
 import strawberry
 from graphql import GraphQLError, ValueNode, value_from_ast_untyped
 from strawberry.types.scalar import ScalarDefinition
 
 from billing.periods import Month, parse_day
 from db.errors import Invalid
+from schema.texts import Money as Money
+from schema.texts import decimal_text as decimal_text
+from schema.texts import instant_text as instant_text
 
 BigInt = NewType("BigInt", int)
 JSON = NewType("JSON", object)
@@ -38,33 +40,6 @@ _INSTANT = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?"
     r"(?:[Zz]|([+-])([0-9]{2}):([0-9]{2}))"
 )
-
-
-class Money(Decimal):
-    """An amount that is answered with two places: `Money(row.total)`. It does not round: a third place is a fault."""
-
-    __slots__ = ()
-
-
-def instant_text(value: datetime) -> str:
-    """In UTC, with six digits and Z."""
-    here = value.astimezone(UTC)
-    # orjson is four times as quick as strftime, but leaves out a fraction of zero, and says +00:00
-    written = orjson.dumps(here)[1:-7].decode()
-    return f"{written}Z" if here.microsecond else f"{written}.000000Z"
-
-
-def decimal_text(value: Decimal) -> str:
-    """Two places for Money; otherwise no exponent and no trailing zeros."""
-    if isinstance(value, Money):
-        text = f"{value:.2f}"
-        if Decimal(text) != value:
-            raise ValueError("money with more than two places")
-    else:
-        text = f"{value:f}"
-        if "." in text:
-            text = text.rstrip("0").rstrip(".")
-    return text if value else text.lstrip("-")
 
 
 def _instant(value: object) -> datetime:

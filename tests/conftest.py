@@ -83,7 +83,7 @@ def answered_alike(every_query: Compared) -> Iterator[None]:
 @pytest.fixture
 def one_way(every_query: Compared) -> Iterator[None]:
     """For what counts statements: queries are answered once."""
-    with patch.object(execution._Ready, "run", ONE_WAY):
+    with patch.object(execution._Running, "answered", ONE_WAY):
         yield
 
 

@@ -11,7 +11,7 @@ from graphql import GraphQLSchema, build_schema, get_named_type, is_input_object
 
 from auth.scopes import describe
 from db.enums import Tier
-from resolvers import buckets, cost, http, idempotency, papers
+from resolvers import buckets, cost, costing, http, idempotency, papers
 from resolvers.limits import Limits
 from schema import pagination
 from tests.attacks.mutants import MUTANTS
@@ -166,10 +166,10 @@ def test_the_limits_are_those_of_the_code() -> None:
     assert f"A mutation costs {cost.MUTATION}." in API
     assert f"{cost.INTROSPECTED} objects are a\npoint" in API
     assert f"costs {cost.REQUEST} point, an invoice's PDF {papers.COST}." in API
-    assert cost.USUAL["Customer", "usage"] == 12
-    assert cost.RANGED["Customer", "usage"] == 36
-    assert ("Invoice", "lines") not in cost.USUAL
-    assert cost.OTHERWISE == 10
+    assert costing.USUAL["Customer", "usage"] == 12
+    assert costing.RANGED["Customer", "usage"] == 36
+    assert ("Invoice", "lines") not in costing.USUAL
+    assert costing.OTHERWISE == 10
     assert f"`first` is 1 to {pagination.FIRST_AT_MOST} (" in API
     assert f", {pagination.FIRST_BY_DEFAULT} when left out" in " ".join(API.split())
 

@@ -10,7 +10,7 @@ import pytest
 
 from db.errors import Unauthenticated, Unavailable
 from resolvers import execution
-from resolvers.execution import Question
+from resolvers.engine import Question
 from resolvers.limits import Limits
 from schema.context import Facts, Origin
 from tests.core.conftest import Lines
@@ -126,8 +126,8 @@ async def test_the_documents_kept_are_bounded_and_the_least_used_goes() -> None:
 async def test_nothing_of_a_strangers_document_is_kept() -> None:
     toy = Toy.new()
     await toy.ask('mutation { createSession(key: "good") { session { token } } }', scopes=None)
-    assert "good" not in str(toy.engine._documents)
-    assert len(toy.engine._documents) == 0
+    assert "good" not in str(toy.core._documents)
+    assert len(toy.core._documents) == 0
 
 
 async def test_what_is_known_before_an_operation_runs() -> None:
@@ -145,8 +145,8 @@ async def test_what_is_known_before_an_operation_runs() -> None:
 
 
 def toy_document(text: str) -> execution._Document:
-    engine = Toy.new().engine
-    return engine._validated(engine._parsed(text), sha256(text.encode()).hexdigest(), hide_suggestions=False)
+    core = Toy.new().core
+    return core._validated(core._parsed(text), sha256(text.encode()).hexdigest(), hide_suggestions=False)
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,8 @@ from db.errors import (
 )
 from db.page import Page
 from resolvers.access import SignsIn, Writes
-from resolvers.execution import Engine, Failed, new_schema
+from resolvers.engine import Engine, Failed
+from resolvers.execution import Core, new_schema
 from resolvers.http import Endpoint
 from resolvers.limits import Limits
 from schema.access import Reads
@@ -392,15 +393,17 @@ class Toy:
     """A client of the toy schema; `app` is what it talks to."""
 
     operations: ToyOperations
+    core: Core
     engine: Engine
     app: Starlette
 
     @classmethod
     def new(cls, limits: Limits | None = None) -> Self:
         operations = ToyOperations()
-        engine = Engine(SCHEMA, operations, limits or Limits())
+        core = Core(SCHEMA, limits or Limits())
+        engine = Engine(core, operations, core.limits)
         app = Starlette(routes=[Route("/graphql", Endpoint(engine, clock=lambda: NOW))])
-        return cls(operations, engine, app)
+        return cls(operations, core, engine, app)
 
     async def post(self, body: Any, *, scopes: str | None = "write", **headers: str) -> httpx.Response:
         async with self.client(scopes) as client:

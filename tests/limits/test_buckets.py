@@ -18,7 +18,8 @@ from auth.dynamo import Table
 from db.enums import Tier
 from local.aws import Emulator
 from resolvers.buckets import ALLOWANCES, OPERATORS, Allowance, Balance, Buckets, Overdrawn
-from resolvers.execution import Engine
+from resolvers.engine import Engine
+from resolvers.execution import Core
 from resolvers.http import Endpoint
 from resolvers.ledger import DynamoLedger
 from resolvers.limits import Limits
@@ -222,8 +223,9 @@ async def test_a_table_that_is_not_there_stops_nobody(
 
 def toy(allowances: Mapping[str, Allowance] = SMALL, limits: Limits | None = None) -> Toy:
     operations = ToyOperations()
-    engine = Engine(SCHEMA, operations, limits or Limits(), Buckets(allowances=allowances))
-    return Toy(operations, engine, Starlette(routes=[Route("/graphql", Endpoint(engine, clock=lambda: NOW))]))
+    core = Core(SCHEMA, limits or Limits())
+    engine = Engine(core, operations, core.limits, Buckets(allowances=allowances))
+    return Toy(operations, core, engine, Starlette(routes=[Route("/graphql", Endpoint(engine, clock=lambda: NOW))]))
 
 
 BOOKS = {"query": "query($first: Int) { books(first: $first) { nodes { title } } }", "variables": {"first": 50}}

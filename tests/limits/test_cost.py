@@ -19,11 +19,10 @@ from graphql import (
     parse,
     validate,
 )
-from graphql.execution.values import VariableValues
 
 from resolvers.access import declared_access
 from resolvers.buckets import ALLOWANCES, Allowance
-from resolvers.cost import OTHERWISE, RANGED, USUAL, cost_of
+from resolvers.costing import OTHERWISE, RANGED, USUAL, cost_of
 from resolvers.limits import LIMITS
 from schema.ids import typeid
 from schema.pagination import FIRST_BY_DEFAULT
@@ -50,7 +49,7 @@ def loose(text: str, **variables: Any) -> int:
     """Of a document that may lack arguments."""
     document = parse(text)
     (operation,) = (node for node in document.definitions if isinstance(node, OperationDefinitionNode))
-    return cost_of(CORE, DECLARED, document, operation)(VariableValues({}, variables))
+    return cost_of(CORE, DECLARED, document, operation).of(variables)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from starlette.routing import Route
 
 from app import Settings, create_app
 from resolvers import manifest
-from resolvers.execution import Engine
+from resolvers.engine import Engine
+from resolvers.execution import Core
 from resolvers.http import Endpoint
 from resolvers.limits import Limits
 from resolvers.manifest import Documents, Unfit
@@ -86,8 +87,9 @@ SIGNS_IN = 'mutation In { createSession(key: "good") { session { token } } }'
 def toy(*, alone: bool = False) -> Toy:
     operations = ToyOperations()
     documents = Documents({hash_of(text): text for text in (KNOWN, SIGNS_IN)}, alone=alone)
-    engine = Engine(SCHEMA, operations, Limits(), documents=documents)
-    return Toy(operations, engine, Starlette(routes=[Route("/graphql", Endpoint(engine, clock=lambda: NOW))]))
+    core = Core(SCHEMA, Limits(), documents)
+    engine = Engine(core, operations, Limits())
+    return Toy(operations, core, engine, Starlette(routes=[Route("/graphql", Endpoint(engine, clock=lambda: NOW))]))
 
 
 def persisted(hash: Any, **body: Any) -> dict[str, Any]:

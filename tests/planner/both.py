@@ -16,7 +16,7 @@ from db.errors import TimedOut
 from resolvers import execution
 from schema.context import Context
 
-ONE_WAY = execution._Ready.run
+ONE_WAY = execution._Running.answered
 
 # After these the transaction answers nobody any more.
 _ENDS = (asyncpg.PostgresError, asyncpg.InterfaceError, TimedOut)
@@ -37,7 +37,7 @@ def both_ways() -> Iterator[Compared]:
     """While inside, whatever engine answers a query answers it twice."""
     compared = Compared()
 
-    async def run(ready: execution._Ready, context: Context) -> ExecutionResult:
+    async def run(ready: execution._Running, context: Context) -> ExecutionResult:
         answer = await ONE_WAY(ready, context)
         if ready.facts.kind == "mutation":
             return answer
@@ -55,7 +55,7 @@ def both_ways() -> Iterator[Compared]:
                 compared.differences.append(f"{text}\n{ours}\n{theirs}")
         return answer
 
-    with patch.object(execution._Ready, "run", run):
+    with patch.object(execution._Running, "answered", run):
         yield compared
 
 
@@ -67,7 +67,7 @@ def told(result: ExecutionResult) -> tuple[bytes, list[tuple[Any, ...]]]:
     ]
 
 
-async def _twice(ready: execution._Ready, context: Context, answer: ExecutionResult) -> tuple[object, object]:
+async def _twice(ready: execution._Running, context: Context, answer: ExecutionResult) -> tuple[object, object]:
     """By its plan and by graphql-core. What others commit in between is no difference: the plan, asked again, sees it too."""
     ours = told(answer)
     while True:
@@ -82,7 +82,7 @@ async def _twice(ready: execution._Ready, context: Context, answer: ExecutionRes
         ours = again
 
 
-async def _by_core(ready: execution._Ready) -> ExecutionResult:
+async def _by_core(ready: execution._Running) -> ExecutionResult:
     executor = ready.executor.build_per_event_executor(ready.executor.root_value)
     result: Any = executor.execute_operation()
     if not isinstance(result, ExecutionResult):
