@@ -47,6 +47,7 @@ from resolvers.limits import LIMITS, Limits
 from resolvers.manifest import Documents
 from resolvers.operation import Operations
 from resolvers.papers import Papers
+from resolvers.readings import Readings
 from schema.context import Origin
 from schema.root import schema
 from settings import MissingSettings as MissingSettings
@@ -107,6 +108,8 @@ def create_app(
     ledger = DynamoLedger(Table(settings.buckets_table, settings.aws_endpoint)) if settings.buckets_table else None
     buckets = Buckets(ledger, allowances=allowances)
     documents = Documents(manifest.read(settings.manifest or manifest.MANIFEST), alone=not settings.allow_ad_hoc)
+    core = Core(schema, limits, documents)
+    readings = Readings(lambda: core, limits, documents)
 
     async def explorer(request: Request) -> Response:
         """GraphiQL: open to everyone, and on a developer's machine signed in as the demo tenant."""
@@ -142,9 +145,7 @@ def create_app(
         routes=[
             Route(
                 "/graphql",
-                Endpoint(
-                    Engine(Core(schema, limits, documents), operations, limits, buckets), clock=clock, explorer=explorer
-                ),
+                Endpoint(Engine(readings, operations, limits, buckets), clock=clock, explorer=explorer),
             ),
             Route("/invoices/{id}.pdf", Papers(operations, buckets, clock=clock).answer),
             Route("/healthz", healthz),

@@ -48,7 +48,7 @@ class Call:
         self._self = resolver.self_parameter is not None
         self._info = resolver.info_parameter.name if resolver.info_parameter is not None else None
         self._constant: Mapping[str, Any] | None = None
-        if not _has_variables(place.details[0].node):
+        if not has_variables(place.details[0].node):
             try:
                 arguments = self._converted(get_argument_values(place.definition, place.details[0].node))
             except Exception:
@@ -109,7 +109,8 @@ class _Variables(Visitor):
         self.found = True
 
 
-def _has_variables(node: FieldNode) -> bool:
+def has_variables(node: FieldNode) -> bool:
+    """Whether any of its arguments has one in it."""
     variables = _Variables()
     for argument in node.arguments or ():
         visit(argument, variables)

@@ -44,11 +44,13 @@ from db.errors import Invalid, LandlordError, Unauthenticated
 from resolvers.access import Declared, Needs, declared_access, missing, needs_of, only_signs_in, root_fields
 from resolvers.cost import Cost
 from resolvers.costing import cost_of
+from resolvers.drawing import drawn
 from resolvers.engine import Problem, Question, Refused, Result, written
 from resolvers.limits import Limits, TooComplex, holds_nul
 from resolvers.manifest import Documents, Unknown, hash_of
 from resolvers.plan import Execute, by_plan
 from resolvers.planner import Planner
+from resolvers.reading import Reading
 from resolvers.sizes import check_counts, check_depth
 from schema.codes import code_of
 from schema.context import Context, Facts
@@ -65,6 +67,7 @@ class _Asked:
     needs: Needs
     cost: Cost
     planner: Planner | None
+    reading: Reading | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +183,12 @@ class Core:
             raise Refused("TOO_COMPLEX", f"it costs {cost} points", [problem], facts=facts, cost=cost)
         return _Running(facts, cost, executor, asked.planner.plan(executor) if asked.planner is not None else None)
 
+    def reading(self, hash: str, operation_name: str | None) -> Reading | None:
+        """Of an operation that was prepared lately; None where it is not read."""
+        document = self._documents.get(hash)
+        asked = document.operations.get(operation_name) if document is not None else None
+        return None if asked is None else asked.reading
+
     def _text(self, question: Question, caller: Caller | None) -> str:
         """Raises Refused."""
         try:
@@ -239,7 +248,9 @@ class Core:
             )
             needs = needs_of(self._schema, self._declared, node, operation)
             cost = self._cost_of(node, operation)
-            operations[name] = _Asked(facts, needs, cost, Planner.of(self._schema, node, operation))
+            data = drawn(self._schema, node, operation, needs, cost)
+            reading = None if data is None else Reading.of(data, facts)
+            operations[name] = _Asked(facts, needs, cost, Planner.of(self._schema, node, operation), reading)
         if len(definitions) == 1:
             operations[None] = next(iter(operations.values()))
         return _Document(node, operations)

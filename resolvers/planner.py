@@ -115,13 +115,22 @@ class _Switches(Visitor):
         super().__init__()
         self.variables: set[str] = set()
         self.others = False
+        self.any = False
 
     def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
+        self.any = True
         if node.name.value not in ("skip", "include"):
             self.others = True
         for argument in node.arguments or ():
             if isinstance(argument.value, VariableNode):
                 self.variables.add(argument.value.name.value)
+
+
+def directives_of(document: DocumentNode) -> bool:
+    """Whether there is any in it."""
+    switches = _Switches()
+    visit(document, switches)
+    return switches.any
 
 
 class _Drawing:

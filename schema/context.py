@@ -114,6 +114,7 @@ class Context:
         self.tier = tier
         self.afterwards: list[Callable[[], None]] = []
         self.now = origin.now
+        self.today = origin.now.date()
         self.request_id = origin.request_id
         self._caller = caller
         self._session = session

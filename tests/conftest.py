@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
-from unittest.mock import patch
 
 import asyncpg
 import pytest
@@ -18,10 +17,10 @@ from billing import price_list, prices
 from db.connection import Connections, Role
 from db.session import Session
 from local import database, postgres
-from resolvers import execution
 from tests.landlord import Landlord, Tenant
 from tests.logs import AUDIT
-from tests.planner.both import ONE_WAY, Compared, both_ways
+from tests.planner import both
+from tests.planner.both import Compared, both_ways
 
 if TYPE_CHECKING:
     from tests.pooler.plugin import Way
@@ -83,7 +82,7 @@ def answered_alike(every_query: Compared) -> Iterator[None]:
 @pytest.fixture
 def one_way(every_query: Compared) -> Iterator[None]:
     """For what counts statements: queries are answered once."""
-    with patch.object(execution._Running, "answered", ONE_WAY):
+    with both.one_way():
         yield
 
 

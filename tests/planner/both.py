@@ -1,4 +1,4 @@
-"""Each query answered twice within its one operation, by its plan and by graphql-core, and the two compared."""
+"""Each query answered in every way within its one operation, by reading, by its plan and by graphql-core, and compared."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ import orjson
 from graphql import ExecutionResult, GraphQLError
 
 from db.errors import TimedOut
-from resolvers import execution
+from resolvers import execution, readings
+from resolvers.engine import Result
 from schema.context import Context
 
 ONE_WAY = execution._Running.answered
+READ = readings._Reads.run
 
 # After these the transaction answers nobody any more.
 _ENDS = (asyncpg.PostgresError, asyncpg.InterfaceError, TimedOut)
@@ -27,6 +29,8 @@ class Compared:
     """Operations by what became of them, and the answers that differ."""
 
     same: int = 0
+    read: int = 0
+    surprised: int = 0
     by_core: int = 0
     ended: int = 0
     differences: list[str] = field(default_factory=list)
@@ -55,8 +59,47 @@ def both_ways() -> Iterator[Compared]:
                 compared.differences.append(f"{text}\n{ours}\n{theirs}")
         return answer
 
-    with patch.object(execution._Running, "answered", run):
+    async def read(ready: readings._Reads, context: Context) -> Result:
+        answer = await READ(ready, context)
+        if answer.problems:
+            compared.surprised += 1
+            return answer
+        statements = context.session.statements
+        ours, theirs = await _read_and_run(ready, context, answer)
+        context.session.statements = statements
+        compared.read += ours == theirs
+        if ours != theirs:
+            compared.differences.append(f"{ready.facts}\n{ours!r}\n{theirs!r}")
+        return answer
+
+    with patch.object(execution._Running, "answered", run), patch.object(readings._Reads, "run", read):
         yield compared
+
+
+@contextmanager
+def one_way() -> Iterator[None]:
+    """While inside, each query is answered once."""
+    with patch.object(execution._Running, "answered", ONE_WAY), patch.object(readings._Reads, "run", READ):
+        yield
+
+
+async def _read_and_run(ready: readings._Reads, context: Context, answer: Result) -> tuple[bytes, bytes]:
+    """As `_twice`: what running answers is compared with graphql-core's on the way."""
+    ours = _json(answer)
+    while True:
+        context.loaders.reset()
+        theirs = _json(await ready.otherwise().run(context))
+        if ours == theirs:
+            return ours, theirs
+        again = _json(await READ(ready, context))
+        if again == ours:
+            return ours, theirs
+        ours = again
+
+
+def _json(result: Result) -> bytes:
+    """The text in one form, with the order of its names; what was wrong is told apart."""
+    return orjson.dumps([orjson.loads(orjson.dumps(result.data)), [problem.message for problem in result.problems]])
 
 
 def told(result: ExecutionResult) -> tuple[bytes, list[tuple[Any, ...]]]:

@@ -30,14 +30,29 @@ from graphql import (
 from graphql.type import GraphQLArgument, GraphQLInputField
 
 Feed = Callable[[str, GraphQLNamedType], Any]
+Among = Callable[[str, str], bool]
 
 _DIRECTIVES = 10
 _ALIASES = 30
 
 
 class Documents:
-    def __init__(self, schema: GraphQLSchema, random: Random, feed: Feed, *, fields: int = 25, depth: int = 6) -> None:
-        """A document has about so many `fields`, and its objects are so many levels deep at most."""
+    def __init__(
+        self,
+        schema: GraphQLSchema,
+        random: Random,
+        feed: Feed,
+        *,
+        fields: int = 25,
+        depth: int = 6,
+        among: Among | None = None,
+    ) -> None:
+        """A document has about so many `fields`, and its objects are so many levels deep at most.
+
+        `among` says of a type's field, and of a field's argument, whether it may be drawn; then there are no directives
+        and no lists' variables either.
+        """
+        self._among = among
         self._schema = schema
         self._random = random
         self._feed = feed
@@ -46,7 +61,7 @@ class Documents:
 
     def one(self) -> tuple[str, dict[str, Any]]:
         self._left = self._random.randint(1, self._fields)
-        self._directives = _DIRECTIVES
+        self._directives = 0 if self._among else _DIRECTIVES
         self._aliases = _ALIASES
         self._declared: dict[str, str] = {}
         self._given: dict[str, Any] = {}
@@ -82,7 +97,12 @@ class Documents:
         if isinstance(parent, GraphQLInterfaceType) and depth > 1 and drawn < 0.8:
             return self._fragment(parent, depth)
         fields = parent.fields.items()
-        shown = [name for name, field in fields if depth > 1 or is_leaf_type(get_named_type(field.type))]
+        shown = [
+            name
+            for name, field in fields
+            if (depth > 1 or is_leaf_type(get_named_type(field.type)))
+            and (self._among is None or self._among(parent.name, name))
+        ]
         if not shown:
             return "__typename"
         name: str = self._random.choice(shown)
@@ -144,6 +164,8 @@ class Documents:
         found = []
         for name, argument in field.args.items():
             needed = isinstance(argument.type, GraphQLNonNull) and not _has_default(argument)
+            if self._among is not None and not self._among("", name):
+                continue
             if needed or self._maybe(0.4):
                 found.append(f"{name}: {self._input(name, argument)}")
         return f"({', '.join(found)})" if found else ""

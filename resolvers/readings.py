@@ -1,0 +1,107 @@
+"""Known operations, answered from rows without graphql-core; all others are for whoever knows what any document means.
+
+Known is what a manifest brought along, and what was drawn when a document first came. A known operation skips parsing
+and validation and nothing else: scopes, variables and cost are looked at as ever. Where any of them is not as it should
+be, and where reading comes upon a surprise, graphql-core is asked, so that there is one way of refusing.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from auth.caller import Caller
+from db.errors import TimedOut
+from resolvers.engine import Prepares, Question, Ready, Result
+from resolvers.limits import Limits, holds_nul
+from resolvers.manifest import Documents, Unknown, hash_of
+from resolvers.reading import Reading, Variables
+from schema.context import Context, Facts
+
+
+class Knows(Prepares, Protocol):
+    """What any document means."""
+
+    def reading(self, hash: str, operation_name: str | None) -> Reading | None:
+        """Of a document that it prepared lately; None where the operation is not read."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reads:
+    """See `engine.Ready`."""
+
+    reading: Reading
+    cost: int
+    variables: Variables
+    otherwise: Callable[[], Ready]
+
+    @property
+    def facts(self) -> Facts:
+        return self.reading.facts
+
+    @property
+    def planned(self) -> bool:
+        return True
+
+    async def run(self, context: Context) -> Result:
+        try:
+            return Result(await self.reading.answer(context, self.variables))
+        except (TimedOut, TimeoutError):
+            raise
+        except Exception:
+            # whatever it was, there is one who says what to answer: in the same transaction, which wrote nothing but its event
+            return await self.otherwise().run(context)
+
+
+class Readings:
+    """`core` is made when it is first needed, which takes a second of a small machine."""
+
+    def __init__(self, core: Callable[[], Knows], limits: Limits, documents: Documents | None = None) -> None:
+        self._core = core
+        self._limits = limits
+        self._documents = documents or Documents()
+        self._known: OrderedDict[tuple[str, str | None], Reading | None] = OrderedDict()
+
+    def add(self, readings: Mapping[tuple[str, str | None], Reading]) -> None:
+        self._known.update(readings)
+
+    def prepared(self, question: Question, caller: Caller | None) -> Ready:
+        """Raises Refused."""
+        try:
+            text = self._documents.text(question.query, question.hash)
+        except Unknown:
+            return self._core().prepared(question, caller)
+        place = hash_of(text), question.operation_name
+        if caller is None:
+            return self._core().prepared(question, caller)
+        ready: Ready | None = None
+        if place not in self._known:
+            ready = self._learnt(place, question, caller)
+        self._known.move_to_end(place)
+        reading = self._known[place]
+        read = self._read(reading, question, caller) if reading is not None else None
+        return read or ready or self._core().prepared(question, caller)
+
+    def _learnt(self, place: tuple[str, str | None], question: Question, caller: Caller) -> Ready:
+        """Raises Refused."""
+        core = self._core()
+        ready = core.prepared(question, caller)
+        self._known[place] = core.reading(*place)
+        if len(self._known) > self._limits.documents:
+            self._known.popitem(last=False)
+        return ready
+
+    def _read(self, reading: Reading, question: Question, caller: Caller) -> Ready | None:
+        """None where anything is to be refused."""
+        if not all(map(caller.may, reading.scopes)) or holds_nul(question.variables):
+            return None
+        try:
+            variables = reading.coerced(question.variables)
+        except Exception:  # of whatever a coercer makes of a client's value
+            return None
+        cost = reading.cost.of(variables)
+        if cost > self._limits.cost:
+            return None
+        return _Reads(reading, cost, variables, lambda: self._core().prepared(question, caller))
