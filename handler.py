@@ -13,12 +13,15 @@ import gc
 import json
 import logging
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import telemetry
 from settings import NEEDED, Settings
 
 if TYPE_CHECKING:
@@ -33,8 +36,20 @@ Answer = TypeVar("Answer")
 
 _log = logging.getLogger("landlord.worker")
 _decisions = logging.getLogger("landlord.authorizer")
+_jobs = logging.getLogger("landlord.jobs")
 # the root logger, to which Lambda gives a handler, leaves out what is no warning
 logging.getLogger("landlord").setLevel(logging.INFO)
+
+
+@cache
+def _documents() -> telemetry.Documents:
+    """Whose operations metrics and traces are named by."""
+    from resolvers import manifest
+
+    return manifest.operations(_settings(_API).manifest or manifest.MANIFEST)
+
+
+telemetry.install(os.environ, documents=_documents)
 
 # Lambda gives more power to the import of this module than to the first event.
 if os.environ.get("_HANDLER") == "handler.api":
@@ -76,7 +91,8 @@ async def _bill(connections: Connections, records: Sequence[dict[str, Any]]) -> 
     failed: list[dict[str, str]] = []
     for record in records:
         try:
-            await queue.take(connections, record["body"], send=send, read=read, clock=utc_now)
+            with _told(queue.kind_of(record["body"])):
+                await queue.take(connections, record["body"], send=send, read=read, clock=utc_now)
         except Exception:
             _log.exception("message %s of the billing queue is to come again", record["messageId"])
             failed.append({"itemIdentifier": record["messageId"]})
@@ -85,13 +101,20 @@ async def _bill(connections: Connections, records: Sequence[dict[str, Any]]) -> 
 
 def outbox_worker(event: dict[str, Any], context: object) -> dict[str, str]:
     """Send all mail that is due, together with whoever else does; a schedule calls it every minute."""
+    return {"status": "done" if _work(_mail) else "mail stands still"}
+
+
+async def _mail(connections: Connections) -> bool:
     from app import utc_now
     from billing import outbox
     from billing.ses import Ses
 
-    send = Ses(_settings(_WORKERS).aws_endpoint).send
-    sent = _work(lambda connections: outbox.work(connections, send=send, clock=utc_now))
-    return {"status": "done" if sent else "mail stands still"}
+    with _told("mail") as line:
+        line["lag"] = (await outbox.lag(connections, now=utc_now())).total_seconds()
+        sent = await outbox.work(connections, send=Ses(_settings(_WORKERS).aws_endpoint).send, clock=utc_now)
+        if not sent:
+            line["outcome"] = "stands still"
+    return sent
 
 
 def scheduled(event: dict[str, Any], context: object) -> dict[str, str]:
@@ -102,7 +125,8 @@ def scheduled(event: dict[str, Any], context: object) -> dict[str, str]:
     """
     now = datetime.fromisoformat(event["time"])
     job = _JOBS[event["job"]]
-    _work(lambda connections: job(connections, now))
+    with _told(event["job"]):
+        _work(lambda connections: job(connections, now))
     return {"status": "done"}
 
 
@@ -188,6 +212,20 @@ _JOBS: Mapping[str, Callable[[Connections, datetime], Awaitable[object]]] = {
 _API = NEEDED - {"LANDLORD_WORKER_URL"}
 _WORKERS = frozenset({"LANDLORD_WORKER_URL"})
 _AUTHORIZERS = frozenset({"LANDLORD_SESSION_KEYS", "LANDLORD_PEPPER"})
+
+
+@contextmanager
+def _told(job: str) -> Iterator[dict[str, Any]]:
+    """One line of the log says of this work how it ended, and how long it took."""
+    line: dict[str, Any] = {"job": job, "outcome": "done"}
+    begun = time.perf_counter()
+    try:
+        yield line
+    except BaseException:
+        line["outcome"] = "again"
+        raise
+    finally:
+        _jobs.info("%s", json.dumps(line | {"ms": round((time.perf_counter() - begun) * 1000, 1)}))
 
 
 @cache

@@ -36,6 +36,7 @@ _LONGEST_WAIT = timedelta(hours=4)
 Send = Callable[[Letter], None]
 
 _log = logging.getLogger("landlord.outbox")
+_deliveries = logging.getLogger("landlord.deliveries")
 
 
 async def work(connections: Connections, *, send: Send, clock: Callable[[], datetime], lanes: int = LANES) -> bool:
@@ -53,6 +54,13 @@ async def work(connections: Connections, *, send: Send, clock: Callable[[], date
         if isinstance(ended, BaseException):
             raise ended
     return all(ran)
+
+
+async def lag(connections: Connections, *, now: datetime) -> timedelta:
+    """How long mail has been due by now that has not left."""
+    async with connections.transaction(Role.WORKER) as session:
+        since = await outbox.oldest_due(session, now=now)
+    return timedelta(0) if since is None else now - since
 
 
 async def _lane(connections: Connections, send: Send, clock: Callable[[], datetime]) -> bool:
@@ -93,6 +101,7 @@ async def _deliver(connections: Connections, message: MessageRow, send: Send, cl
             at = clock()
             await outbox.sent(session, message, at=at)
             await notifications.tell(session, shown.key, NotificationStatus.SENT, attempts=message.attempts, sent_at=at)
+            _settled(message, "sent")
 
 
 async def _write(session: Session, message: MessageRow, *, now: datetime) -> tuple[Text, NotificationRow] | None:
@@ -147,11 +156,13 @@ async def _put_off(connections: Connections, message: MessageRow, reason: str, n
             return
         wait = min(timedelta(minutes=2 ** (message.attempts - 1)), _LONGEST_WAIT)
         await outbox.put_off(session, message, until=now + wait)
+        _settled(message, "put off")
         await _tell(session, message, NotificationStatus.PENDING, reason)
 
 
 async def _park(session: Session, message: MessageRow, reason: str) -> None:
     await outbox.park(session, message, reason=reason)
+    _settled(message, "parked")
     await _tell(session, message, NotificationStatus.FAILED, reason)
 
 
@@ -161,3 +172,7 @@ async def _tell(session: Session, message: MessageRow, status: NotificationStatu
         await notifications.tell(
             session, (message.customer_id, shown), status, attempts=message.attempts, failed_reason=reason
         )
+
+
+def _settled(message: MessageRow, outcome: str) -> None:
+    _deliveries.info("%s", orjson.dumps({"kind": "email", "outcome": outcome, "tries": message.attempts}).decode())

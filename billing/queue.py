@@ -60,6 +60,16 @@ async def take(
             raise BadMessage(body)
 
 
+def kind_of(body: str) -> str:
+    """What a message asks, in one word: `share_out`, `run`, `sync`, or `none` where it is none of ours."""
+    try:
+        said = _parsed(body)
+    except BadMessage:
+        return "none"
+    kinds = ("share_out", "run", "sync")
+    return next((kind for kind in kinds if isinstance(said, dict) and kind in said), "none")
+
+
 async def share_out(
     connections: Connections, *, send: Send, read: Read, clock: Callable[[], datetime], size: int = SHARE
 ) -> None:

@@ -84,6 +84,15 @@ async def claim(session: Session, *, now: datetime, until: datetime) -> MessageR
     )
 
 
+async def oldest_due(session: Session, *, now: datetime) -> datetime | None:
+    """Since when the e-mail is due that has waited longest; None where none is."""
+    since: datetime | None = await session.value(
+        "select min(due_at) from outbox where kind = 'email' and sent_at is null and failed_reason is null and due_at <= $1",
+        now,
+    )
+    return since
+
+
 async def hold(session: Session, message: MessageRow) -> bool:
     """Whether the lease is still ours; if so, this transaction sees the message's customer and no other."""
     held = await session.execute(

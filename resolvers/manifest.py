@@ -77,6 +77,11 @@ def read(path: Path = MANIFEST) -> dict[str, str]:
     return found
 
 
+def operations(path: Path = MANIFEST) -> dict[str, list[str]]:
+    """The names of their operations by the documents' hashes."""
+    return {hash: entry["operations"] for hash, entry in orjson.loads(path.read_bytes()).items()}
+
+
 def manifest(folders: Sequence[Path], schema: GraphQLSchema) -> bytes:
     """Of all documents in these folders, in the order of their operations' names. Raises Unfit."""
     entries: dict[str, tuple[list[str], str]] = {}

@@ -30,18 +30,19 @@ EVENT = json.loads((Path(__file__).parent / "http_api_event.json").read_text())
 MOST_BYTES = 6 * 1024 * 1024
 
 # A sandbox: one process that handles one event after the other. As Lambda does it, the root logger has its handler
-# before our code is imported.
+# before our code is imported. What our code prints is its log.
 SANDBOX = """
 import json, logging, sys
+answers, sys.stdout = sys.stdout, sys.stderr
 logging.getLogger().addHandler(logging.StreamHandler())
 import handler
 class Context:
     aws_request_id = "c6af9ac6-7b61-11e6-9a41-93e8deadbeef"
     function_name = "landlord-api"
     def get_remaining_time_in_millis(self): return 30000
-print("ready", flush=True)
+print("ready", file=answers, flush=True)
 for line in sys.stdin:
-    print(json.dumps(handler.api(json.loads(line), Context())), flush=True)
+    print(json.dumps(handler.api(json.loads(line), Context())), file=answers, flush=True)
 """
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+import telemetry
 from tests.deployment import calls
 
 ROOT = Path(__file__).parents[2]
@@ -259,6 +260,24 @@ def test_every_alarm_tells_somebody_and_is_explained() -> None:
     for name, alarm in alarms.items():
         assert alarm["AlarmActions"] == [{"Ref": "Alarms"}]
         assert f"`{name}`" in explained
+
+
+def test_an_alarm_about_a_metric_of_ours_is_about_one_that_there_is() -> None:
+    asked: dict[str, Any] = {
+        "operation": None,
+        "document": None,
+        "kind": "query",
+        "codes": [],
+        "status": 200,
+        "statements": 1,
+    }
+    answered = telemetry.request(asked | {"planned": True, "cost": 1}, dict)
+    worked = telemetry.job({"job": "mail", "outcome": "done", "lag": 0}, dict)
+    ours = [alarm for alarm in of("AWS::CloudWatch::Alarm").values() if alarm["Namespace"] == telemetry.NAMESPACE]
+    assert len(ours) >= 3
+    for alarm in ours:
+        assert alarm["MetricName"] in {*answered.values, *worked.values}
+        assert [one["Name"] for one in alarm["Dimensions"]] == ["FunctionName"]
 
 
 def test_both_stages_are_of_the_same_parts() -> None:

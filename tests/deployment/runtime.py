@@ -93,6 +93,14 @@ class Lambda:
         return Answers
 
 
+class RuntimeApi(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)  # a sandbox that is killed hangs up
+
+
 @dataclass
 class Sandbox:
     """`log` is where it writes to."""
@@ -132,8 +140,7 @@ class Sandbox:
 @contextmanager
 def sandbox(environment: dict[str, str], folder: Path) -> Iterator[Sandbox]:
     side = Lambda()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), side.handler())
-    server.daemon_threads = True
+    server = RuntimeApi(("127.0.0.1", 0), side.handler())
     threading.Thread(target=server.serve_forever, daemon=True).start()
     told = {name: value for name, value in environment.items() if name.startswith("LANDLORD_")}
     told |= {
@@ -237,6 +244,10 @@ async def test_one_sandbox_answers_rightly_whatever_happens_around_it(
         # the one process, to the end; nothing was answered that nobody asked
         assert lambda_.process.poll() is None
         assert lambda_.side.answers.empty()
+        # and each request left one line, in the form that CloudWatch makes metrics of
+        lines = [json.loads(line) for line in lambda_.log.read_text().splitlines()]
+        asked = 1 + REQUESTS + 1 + DASHBOARDS + 3
+        assert [line["logger"] for line in lines if "_aws" in line] == ["landlord.requests"] * asked
 
     took.sort()
     with capsys.disabled():
