@@ -18,6 +18,8 @@ LINTERS := build/lint/.made-from
 FUZZER := build/fuzz/.made-from
 RUNTIME := build/runtime/.made-from
 OLDER  := tests/older/node_modules
+FASTER := build/bench/.made-from
+PEERS  := bench/peers/node_modules/.complete
 SOURCES_OF_BUNDLE := $(shell find graphiql -type f -not -path 'graphiql/dist/*' 2>/dev/null)
 
 .DEFAULT_GOAL := help
@@ -97,7 +99,7 @@ deploy: package node_modules/.complete  ## deploy to AWS the stage named by STAG
 	@npx --no-install osls invoke --stage $(STAGE) --function migrate
 	@npx --no-install osls deploy --stage $(STAGE)
 
-bench: $(VENV)  ## measure speed
+bench: $(VENV) $(EMULATOR) $(FASTER) $(PEERS)  ## measure speed, beside peers and floors (Linux on x86_64)
 	@$(BIN)/python -m bench
 
 crash: $(VENV) $(EMULATOR)  ## billing, its workers killed and its database stopped 100 times (LANDLORD_CRASHES)
@@ -136,13 +138,13 @@ older: $(EMULATOR) $(OLDER)/.complete  ## migrations, isolation and billing on t
 ground: $(VENV) node_modules/.complete $(BUNDLE) $(EMULATOR)  ## install and build all that other commands need
 
 lock: $(VENV)  ## write requirements*.txt anew from requirements*.in
-	@for set in requirements requirements-worker requirements-dev requirements-aws requirements-lint requirements-fuzz requirements-runtime; do \
+	@for set in requirements requirements-worker requirements-dev requirements-aws requirements-lint requirements-fuzz requirements-runtime requirements-bench; do \
 	    $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	        --no-header --no-emit-index-url --no-emit-find-links $$set.in --output-file $$set.txt || exit 1; \
 	done
 
 clean:  ## remove what was built and installed; the database of `make run` stays
-	@rm -rf .venv node_modules build graphiql/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf .venv node_modules bench/peers/node_modules build graphiql/dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 # Python: one environment, exactly what requirements-dev.txt says. Even uv, which installs the rest, comes by its hash.
 $(VENV): requirements-dev.txt pyproject.toml
@@ -190,6 +192,13 @@ $(RUNTIME): requirements-runtime.txt | $(VENV)
 	@$(BIN)/uv pip sync --quiet --python build/runtime/bin/python --require-hashes requirements-runtime.txt
 	@touch $@
 
+# And for the servers that are measured: what they see besides is this folder.
+$(FASTER): requirements-bench.txt | $(VENV)
+	@echo "Python: installing requirements-bench.txt"
+	@rm -rf build/bench
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --target build/bench --require-hashes -r requirements-bench.txt
+	@touch $@
+
 # Node: the page alone needs less than the audits, the browser and deployments do.
 $(BUNDLE): $(SOURCES_OF_BUNDLE) package.json package-lock.json | node_modules/.built-with
 	@$(node_is_there)
@@ -214,6 +223,12 @@ $(OLDER)/.complete: tests/older/package.json tests/older/package-lock.json
 	@echo "Node: installing tests/older/package-lock.json"
 	@$(NPM_CI) --prefix tests/older > /dev/null
 	@cd $(OLDER)/postgres-17 && node scripts/hydrate-symlinks.js
+	@touch $@
+
+$(PEERS): bench/peers/package.json bench/peers/package-lock.json bench/peers/.npmrc
+	@$(node_is_there)
+	@echo "Node: installing bench/peers/package-lock.json"
+	@$(NPM_CI) --prefix bench/peers > /dev/null
 	@touch $@
 
 # What this machine is, as Lambda names it: processor and Python.

@@ -6,6 +6,7 @@ header, and there is no authentication, no limit and no audit event. `applicatio
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from enum import Enum
@@ -61,16 +62,19 @@ class TicketStatus(Enum):
 class Loader(DataLoader[Any, list[Any]]):
     """The rows of each key, in the order of the statement; `key` is the column that they are told apart by."""
 
-    def __init__(self, connection: asyncpg.Connection, key: str, sql: str, *rest: Any) -> None:
+    def __init__(self, connection: asyncpg.Connection, lock: asyncio.Lock, key: str, sql: str, *rest: Any) -> None:
         super().__init__()
         self._connection = connection
+        self._lock = lock
         self._key = key
         self._sql = sql
         self._rest = rest
 
     async def batch_load_fn(self, keys: list[Any]) -> list[list[Any]]:
         found: dict[Any, list[Any]] = defaultdict(list)
-        for row in await self._connection.fetch(self._sql, keys, *self._rest):
+        async with self._lock:  # a connection takes one statement at a time
+            rows = await self._connection.fetch(self._sql, keys, *self._rest)
+        for row in rows:
             found[row[self._key]].append(row)
         return [found[key] for key in keys]
 
@@ -80,12 +84,13 @@ class Loaders:
 
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
+        self._lock = asyncio.Lock()
         self._made: dict[Any, Loader] = {}
 
     def of(self, key: str, sql: str, *rest: Any) -> Loader:
         name = (sql, *(tuple(one) if isinstance(one, list) else one for one in rest))
         if name not in self._made:
-            self._made[name] = Loader(self._connection, key, sql, *rest)
+            self._made[name] = Loader(self._connection, self._lock, key, sql, *rest)
         return self._made[name]
 
 

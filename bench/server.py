@@ -1,7 +1,9 @@
-"""The application in a process of its own, as a bench meets it: over HTTP, with the worker in its background.
+"""A server in a process of its own, as a bench meets it: over HTTP, with what it uses of the machine.
 
-`python -m bench.server` takes its settings from the environment, listens on a free port of 127.0.0.1 and says which.
-`graphql-core` as an argument: it answers without plans. `floor` and a caller in JSON: `bench.floor` stands in its place.
+`python -m bench.server` is the application, with the worker in its background. It takes its settings from the environment, listens on
+a free port of 127.0.0.1 and says which. `graphql-core` as an argument: it answers without plans. `floor` and a caller in JSON:
+`bench.floor` stands in its place; `naive`: `bench.naive`, over PEERS_URL. Where `make bench` has made build/bench, uvicorn
+finds uvloop and httptools there, as its documentation recommends for production.
 """
 
 from __future__ import annotations
@@ -13,21 +15,14 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import uvicorn
-
-from app import Settings, create_app
-from auth.contexts import ContextKey
-from bench.floor import Floor
-from resolvers.buckets import ALLOWANCES, Allowance
-from resolvers.planner import Planner
-
+_FASTER = Path(__file__).parent.parent / "build" / "bench"
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -43,8 +38,12 @@ class Server:
 
     def cpu(self) -> float:
         """Seconds that the process has used so far, to the nanosecond."""
-        used = [path.read_text().split()[0] for path in Path(f"/proc/{self.pid}/task").glob("*/schedstat")]
-        return sum(map(int, used)) / 1e9
+        return _used(self.pid) / 1e9
+
+    def memory(self) -> float:
+        """Megabytes of it that lie in memory."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
 @dataclass
@@ -71,12 +70,15 @@ class Client:
 @contextmanager
 def start(environment: Mapping[str, str], *arguments: str) -> Iterator[Server]:
     """Serves until the block is left."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "bench.server", *arguments],
-        env=os.environ | environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
+    path = {"PYTHONPATH": str(_FASTER)} if _FASTER.is_dir() else {}
+    with running([sys.executable, "-m", "bench.server", *arguments], {**environment, **path}) as server:
+        yield server
+
+
+@contextmanager
+def running(command: Sequence[str], environment: Mapping[str, str]) -> Iterator[Server]:
+    """A program that writes the number of its port, and serves until the block is left."""
+    with subprocess.Popen(command, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
             yield Server(port=int(process.stdout.readline()), pid=process.pid)
@@ -100,12 +102,46 @@ def cluster_cpu(home: Path) -> float:
     return used / _TICKS
 
 
+def backends_cpu(home: Path) -> dict[int, int]:
+    """Nanoseconds that each living process of the PostgreSQL in `home` has used so far; see `since`."""
+    postmaster = (home / "postgres" / "postmaster.pid").read_text().split("\n", 1)[0]
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            if path.read_text().rpartition(") ")[2].split()[1] == postmaster:
+                found[int(path.parent.name)] = _used(int(path.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def since(before: Mapping[int, int], after: Mapping[int, int]) -> float:
+    """Seconds that those of `after` have used meanwhile."""
+    return sum(used - before.get(pid, 0) for pid, used in after.items()) / 1e9
+
+
+def _used(pid: int) -> int:
+    """Nanoseconds of all threads, in the kernel and out of it."""
+    return sum(int(path.read_text().split()[0]) for path in Path(f"/proc/{pid}/task").glob("*/schedstat"))
+
+
 def _ticks(stat: str, first: int, end: int) -> int:
     """Of /proc/PID/stat: utime and stime are 11 and 12, those of ended children 13 and 14, counted after the name."""
     return sum(map(int, stat.rpartition(") ")[2].split()[first:end]))
 
 
 def _application(kind: str = "", caller: str = "") -> Any:
+    connections = int(os.environ.get("LANDLORD_CONNECTIONS") or 1)
+    if kind == "naive":
+        from bench import naive
+
+        return naive.application(os.environ["PEERS_URL"], connections)
+    from app import Settings, create_app
+    from auth.contexts import ContextKey
+    from bench.floor import Floor
+    from resolvers.buckets import ALLOWANCES, Allowance
+    from resolvers.planner import Planner
+
     settings = Settings.from_env()
     if kind == "floor":
         told = json.loads(caller)
@@ -115,7 +151,7 @@ def _application(kind: str = "", caller: str = "") -> Any:
             UUID(told["customer"]),
             UUID(told["key"]),
             relaxed=settings.relaxed_reads,
-            connections=settings.connections,
+            connections=connections,
         )
     if kind == "graphql-core":
         Planner.of = classmethod(lambda *_: None)  # type: ignore[method-assign, assignment]
@@ -124,14 +160,17 @@ def _application(kind: str = "", caller: str = "") -> Any:
 
 
 def main() -> None:
+    import uvicorn
+
     # asyncio sends small packets at once (TCP_NODELAY) where the socket says that it is TCP's; without it each answer waits
     # 40 ms for the client's delayed acknowledgement
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         application = _application(*sys.argv[1:])
-        gc.collect()
-        gc.freeze()  # as handler.py does
+        if sys.argv[1:2] != ["naive"]:
+            gc.collect()
+            gc.freeze()  # as handler.py does
         server = uvicorn.Server(uvicorn.Config(application, log_level="warning", timeout_keep_alive=600))
         print(listener.getsockname()[1], flush=True)
         server.run(sockets=[listener])

@@ -75,11 +75,11 @@ grant select on all tables in schema peers to peer;
 -- What PostGraphile has to be told of a view: its keys, and which relations are plain lists.
 comment on view peers.customers is E'@primaryKey id';
 comment on view peers.usage is
-    E'@primaryKey customer_id,month\n@foreignKey (customer_id) references peers.customers (id)|@foreignSimpleCollections only|@foreignFieldName usage';
+    E'@primaryKey customer_id,month\n@foreignKey (customer_id) references peers.customers (id)|@foreignFieldName usage';
 comment on view peers.invoices is
     E'@primaryKey id\n@foreignKey (customer_id) references peers.customers (id)|@foreignFieldName invoices';
 comment on view peers.invoice_lines is
-    E'@primaryKey invoice_id,position\n@foreignKey (invoice_id) references peers.invoices (id)|@foreignSimpleCollections only|@foreignFieldName lines';
+    E'@primaryKey invoice_id,position\n@foreignKey (invoice_id) references peers.invoices (id)|@foreignFieldName lines';
 comment on view peers.tickets is
     E'@primaryKey id\n@foreignKey (customer_id) references peers.customers (id)|@foreignFieldName tickets';
 comment on view peers.ticket_comments is
