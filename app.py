@@ -1,4 +1,7 @@
-"""The composition root: the wiring, and the web application."""
+"""The composition root: the wiring, and the web application.
+
+A sandbox imports this while somebody waits, so what a first answer may do without is imported where it is used.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,19 @@ import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from starlette.applications import Starlette
-from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope
+from starlette.types import Send as Send_
 
-from auth import expiry, sessions
+from auth import sessions
 from auth.cache import KeyCache, MemoryCache, SharedCache
 from auth.dynamo import Table
 from auth.ends import Ends
@@ -27,31 +31,28 @@ from auth.keyring import Keyring
 from auth.secrets import NoSecret
 from auth.signin import SignIn
 from auth.throttle import Throttle
-from billing import dunning, outbox, queue, run, usage_sync
-from billing.cloudwatch import CloudWatch
-from billing.outbox import Send
-from billing.periods import Month
-from billing.ses import Ses
-from billing.sqs import Sqs
-from billing.usage_sync import Read
-from db import iam, readiness
+from db import iam
 from db.connection import Connections, Role
 from db.errors import LandlordError, Unavailable
-from resolvers import manifest
-from resolvers.buckets import ALLOWANCES, Allowance, Buckets
+from resolvers import beforehand, manifest
+from resolvers.buckets import ALLOWANCES, Allowance, Buckets, Ledger
 from resolvers.engine import Engine, Question
-from resolvers.execution import Core
 from resolvers.http import Endpoint
-from resolvers.ledger import DynamoLedger
 from resolvers.limits import LIMITS, Limits
 from resolvers.manifest import Documents
 from resolvers.operation import Operations
-from resolvers.papers import Papers
 from resolvers.readings import Readings
 from schema.context import Origin
-from schema.root import schema
 from settings import MissingSettings as MissingSettings
 from settings import Settings as Settings
+
+if TYPE_CHECKING:
+    from billing.outbox import Send
+    from billing.periods import Month
+    from billing.sqs import Sqs
+    from billing.usage_sync import Read
+    from resolvers.execution import Core
+    from resolvers.papers import Papers
 
 Clock = Callable[[], datetime]
 Renew = Callable[[], Settings]
@@ -100,16 +101,26 @@ def create_app(
     worker = Worker(
         connections,
         clock,
-        read=CloudWatch(settings.aws_endpoint).read if settings.work_here else None,
-        send=Ses(settings.aws_endpoint).send if settings.mail else None,
+        read=_reader(settings) if settings.work_here else None,
+        send=_sender(settings) if settings.mail else None,
     )
     operations = _operations(settings, connections, wake_here=worker.wake, renew=renew)
     sign_in = operations.sign_in
-    ledger = DynamoLedger(Table(settings.buckets_table, settings.aws_endpoint)) if settings.buckets_table else None
-    buckets = Buckets(ledger, allowances=allowances)
-    documents = Documents(manifest.read(settings.manifest or manifest.MANIFEST), alone=not settings.allow_ad_hoc)
-    core = Core(schema, limits, documents)
-    readings = Readings(lambda: core, limits, documents)
+    buckets = Buckets(_ledger(settings), allowances=allowances)
+    known = settings.manifest or manifest.MANIFEST
+    documents = Documents(manifest.read(known), alone=not settings.allow_ad_hoc)
+
+    @cache
+    def core() -> Core:
+        return _core(limits, documents)
+
+    @cache
+    def papers() -> Papers:
+        from resolvers.papers import Papers
+
+        return Papers(operations, buckets, clock=clock)
+
+    readings = Readings(core, limits, documents, beforehand.read(known))
 
     async def explorer(request: Request) -> Response:
         """GraphiQL: open to everyone, and on a developer's machine signed in as the demo tenant."""
@@ -122,11 +133,16 @@ def create_app(
         page = (_PAGE / "index.html").read_text()
         return HTMLResponse(page.replace(_PLACE, _PLACE.replace("{}", known)), headers=_PAGE_HEADERS)
 
+    async def paper(request: Request) -> Response:
+        return await papers().answer(request)
+
     async def healthz(request: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
     async def readyz(request: Request) -> Response:
         """Whether the database has what this release needs: migrations, roles, and isolation that refuses."""
+        from db import readiness
+
         try:
             problems = await readiness.problems(connections)
         except LandlordError as error:
@@ -137,6 +153,7 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        core()  # a server has time for it now
         async with worker.running() if settings.work_here else _nothing():
             yield
         await connections.close()
@@ -147,13 +164,52 @@ def create_app(
                 "/graphql",
                 Endpoint(Engine(readings, operations, limits, buckets), clock=clock, explorer=explorer),
             ),
-            Route("/invoices/{id}.pdf", Papers(operations, buckets, clock=clock).answer),
+            Route("/invoices/{id}.pdf", paper),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
-            Mount("/graphiql", GZipMiddleware(StaticFiles(directory=_PAGE, check_dir=False))),
+            Mount("/graphiql", _files),
         ],
         lifespan=lifespan,
     )
+
+
+def _core(limits: Limits, documents: Documents | None = None) -> Core:
+    from resolvers.execution import Core
+    from schema.root import schema
+
+    return Core(schema, limits, documents)
+
+
+async def _files(scope: Scope, receive: Receive, send: Send_) -> None:
+    await _explorers_files()(scope, receive, send)
+
+
+@cache
+def _explorers_files() -> ASGIApp:
+    from starlette.middleware.gzip import GZipMiddleware
+    from starlette.staticfiles import StaticFiles
+
+    return GZipMiddleware(StaticFiles(directory=_PAGE, check_dir=False))
+
+
+def _reader(settings: Settings) -> Read:
+    from billing.cloudwatch import CloudWatch
+
+    return CloudWatch(settings.aws_endpoint).read
+
+
+def _sender(settings: Settings) -> Send:
+    from billing.ses import Ses
+
+    return Ses(settings.aws_endpoint).send
+
+
+def _ledger(settings: Settings) -> Ledger | None:
+    if settings.buckets_table is None:
+        return None
+    from resolvers.ledger import DynamoLedger
+
+    return DynamoLedger(Table(settings.buckets_table, settings.aws_endpoint))
 
 
 async def begin_month(settings: Settings, month: Month, *, today: date, clock: Clock = utc_now) -> bool:
@@ -164,7 +220,7 @@ async def begin_month(settings: Settings, month: Month, *, today: date, clock: C
     """
     connections = connect(settings)
     operations = _operations(settings, connections, wake_here=lambda: None)
-    engine = Engine(Core(schema, LIMITS), operations, LIMITS)
+    engine = Engine(_core(LIMITS), operations, LIMITS)
 
     async def done(mutation: str, key: str) -> Any:
         """The object that the mutation made, or made the first time. Raises NotBegun."""
@@ -246,6 +302,8 @@ def billing_queue(settings: Settings) -> Sqs:
     """Raises MissingSettings."""
     if settings.billing_queue_url is None:
         raise MissingSettings(["LANDLORD_BILLING_QUEUE_URL is not set"])
+    from billing.sqs import Sqs
+
     return Sqs(settings.billing_queue_url, settings.aws_endpoint)
 
 
@@ -253,6 +311,8 @@ def _wake_by(settings: Settings) -> Callable[[], None]:
     sqs = billing_queue(settings)
 
     def wake() -> None:
+        from billing import queue
+
         try:
             sqs.send([queue.WAKE])
         except Exception:
@@ -302,18 +362,27 @@ class Worker:
                     _log.exception("%s stopped, and is tried again in a while", job.__name__)
 
     async def _sync(self) -> None:
+        from billing import usage_sync
+
         if self._read is not None:
             await usage_sync.work(self._connections, read=self._read, clock=self._clock)
 
     async def _bill(self) -> None:
+        from billing import run
+
         await run.work(self._connections, clock=self._clock)
 
     async def _remind(self) -> None:
+        from auth import expiry
+        from billing import dunning
+
         now = self._clock()
         await dunning.remind(self._connections, now=now)
         await expiry.remind(self._connections, now=now)
 
     async def _deliver(self) -> None:
+        from billing import outbox
+
         if self._send is not None:
             await outbox.work(self._connections, send=self._send, clock=self._clock)
 

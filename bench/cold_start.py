@@ -42,7 +42,7 @@ from rich.table import Table
 
 from bench import dashboards
 from bench.peers import database as peers
-from local import aws, package, postgres
+from local import aws, package, postgres, readings
 
 ROOT = Path(__file__).parent.parent
 QUERIES = Path(__file__).with_name("queries")
@@ -108,6 +108,8 @@ def measure(*, rounds: int, source: bool = False, compiled: bool = False, tables
         with manifest.open("wb") as output:
             command = [*python, "-m", "resolvers.manifest", str(QUERIES)]
             subprocess.run(command, cwd=task, env=_BARE, stdout=output, check=True)
+        with manifest.with_name("readings.json").open("wb") as output:
+            output.write(readings.made(manifest, task))
 
         own = {
             "_HANDLER": "handler.api",

@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from enum import StrEnum
 from uuid import UUID
 
 import orjson
@@ -22,6 +21,11 @@ from billing.inputs import Bill
 from billing.money import ZERO
 from billing.periods import Days, Month, TierDays
 from billing.rating import LineBand
+from billing.standing import InvoiceAction as InvoiceAction
+from billing.standing import amount_due as amount_due
+from billing.standing import available_actions as available_actions
+from billing.standing import creditable as creditable
+from billing.standing import status as status
 from db import credit_notes, invoices, payments
 from db.enums import LineKind, Tier
 from db.errors import IllegalState, Invalid, NotFound
@@ -34,50 +38,6 @@ LONGEST_METHOD = 50
 LONGEST_REFERENCE = 200
 
 _PLACES_OF_MONEY = 2
-
-
-class InvoiceAction(StrEnum):
-    ISSUE = "issue"
-    RECORD_PAYMENT = "record_payment"
-    CANCEL = "cancel"
-    ISSUE_CREDIT_NOTE = "issue_credit_note"
-
-
-# ---------------------------------------------------------------- what it says of itself
-
-
-def status(invoice: InvoiceRow, today: date) -> InvoiceStatus:
-    """`today` is the UTC day: what is issued becomes overdue on the day after `due_on`."""
-    if invoice.status == InvoiceStatus.ISSUED and invoice.due_on is not None and today > invoice.due_on:
-        return InvoiceStatus.OVERDUE
-    return InvoiceStatus(invoice.status)
-
-
-def amount_due(invoice: InvoiceRow) -> Decimal:
-    if invoice.status in (InvoiceStatus.DRAFT, InvoiceStatus.CANCELLED):
-        return ZERO
-    return max(ZERO, invoice.total_amount - invoice.credit_applied - invoice.amount_credited - invoice.amount_paid)
-
-
-def creditable(invoice: InvoiceRow) -> Decimal:
-    """The most that a credit note may be for: what is due, and of a paid invoice what was not credited before."""
-    if invoice.status == InvoiceStatus.PAID:
-        return invoice.total_amount - invoice.amount_credited
-    return amount_due(invoice)
-
-
-def available_actions(invoice: InvoiceRow) -> tuple[InvoiceAction, ...]:
-    """What an operator may do with it now."""
-    if invoice.status == InvoiceStatus.DRAFT:
-        return InvoiceAction.ISSUE, InvoiceAction.CANCEL
-    actions = []
-    if invoice.status == InvoiceStatus.ISSUED:
-        actions.append(InvoiceAction.RECORD_PAYMENT)
-        if not invoice.amount_paid and not invoice.amount_credited:
-            actions.append(InvoiceAction.CANCEL)
-    if creditable(invoice):
-        actions.append(InvoiceAction.ISSUE_CREDIT_NOTE)
-    return tuple(actions)
 
 
 # ---------------------------------------------------------------- what is done with one

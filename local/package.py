@@ -57,6 +57,7 @@ def main() -> int:
         print(f"landlord: the packages could not be installed (uv ended with {problem.returncode}).", file=sys.stderr)
         return 1
     copy_ours(tree)
+    read_beforehand(tree, _LOCKS[asked.functions])
     forget_services(tree, used_services())
     if foreign := made_for_others(tree, architecture=asked.architecture, python=asked.python):
         print(f"landlord: not made for {asked.architecture} and Python {asked.python}: {foreign}", file=sys.stderr)
@@ -110,6 +111,14 @@ def copy_ours(tree: Path, *, root: Path = ROOT) -> None:
             raise FileExistsError(f"{copy.relative_to(tree)} is ours, and an installed package brings one too")
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
+
+
+def read_beforehand(tree: Path, lock: Path) -> None:
+    """Known documents are drawn now, of what lies in `tree`, its lock included: see local/readings.py."""
+    shutil.copyfile(lock, tree / "requirements.txt")
+    command = [sys.executable, "-m", "local.readings", str(tree / "resolvers" / "manifest.json"), str(tree)]
+    made = subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.PIPE).stdout
+    (tree / "resolvers" / "readings.json").write_bytes(made)
 
 
 def used_services(*, root: Path = ROOT) -> set[str]:

@@ -54,7 +54,7 @@ from resolvers.cost import Cost
 from resolvers.costing import is_connection
 from resolvers.planner import directives_of
 from resolvers.reading import COERCED, PAGE_INFO, WRITTEN
-from resolvers.shapes import SHAPES, Edge, Shape
+from resolvers.shapes import QUERY, Edge, Shape, shape
 from schema.pagination import plain
 from schema.texts import Money
 
@@ -103,17 +103,17 @@ class _Drawing:
         query = self._schema.query_type
         assert query is not None  # the document is valid
         asked = collect_fields(self._schema, self._fragments, _NOTHING, query, self._operation)
-        return self._fields(SHAPES["Query"], query, asked.grouped_field_set)
+        return self._fields(QUERY, query, asked.grouped_field_set)
 
     def _below(self, type_: GraphQLObjectType, details: list[FieldDetails]) -> GroupedFieldSet:
         return collect_subfields(
             self._schema, self._fragments, _NOTHING, self._operation, type_, details
         ).grouped_field_set
 
-    def _fields(self, shape: Shape, parent: GraphQLObjectType, asked: GroupedFieldSet) -> list[dict[str, Any]]:
-        return [self._field(shape, parent, key, details) for key, details in asked.items()]
+    def _fields(self, within: Shape, parent: GraphQLObjectType, asked: GroupedFieldSet) -> list[dict[str, Any]]:
+        return [self._field(within, parent, key, details) for key, details in asked.items()]
 
-    def _field(self, shape: Shape, parent: GraphQLObjectType, key: str, details: list[FieldDetails]) -> dict[str, Any]:
+    def _field(self, within: Shape, parent: GraphQLObjectType, key: str, details: list[FieldDetails]) -> dict[str, Any]:
         public = details[0].node.name.value
         if public == "__typename":
             return {"key": key, "constant": parent.name}
@@ -124,9 +124,9 @@ class _Drawing:
         assert isinstance(made_from, StrawberryField)
         name = made_from.python_name
         place = {"key": key, "name": name, "public": public, "null": not isinstance(definition.type, GraphQLNonNull)}
-        edge = shape.edges.get(name)
+        edge = within.edge(name)
         if is_leaf_type(get_named_type(definition.type)):
-            if edge is None and name not in shape.plain and name not in shape.derived:
+            if edge is None and name not in within.plain and name not in within.derived:
                 raise _Beyond
             return place | {"form": _form(definition.type, made_from)}
         if edge is None:
@@ -140,7 +140,7 @@ class _Drawing:
     def _of(self, edge: Edge, type_: GraphQLObjectType, asked: GroupedFieldSet) -> list[dict[str, Any]]:
         if edge.shape != type_.name or not asked:
             raise _Beyond
-        return self._fields(SHAPES[edge.shape], type_, asked)
+        return self._fields(shape(edge.shape), type_, asked)
 
     def _parts(self, edge: Edge, connection: GraphQLObjectType, asked: GroupedFieldSet) -> list[dict[str, Any]]:
         assert is_connection(connection)

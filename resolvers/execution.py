@@ -189,6 +189,16 @@ class Core:
         asked = document.operations.get(operation_name) if document is not None else None
         return None if asked is None else asked.reading
 
+    def drawn(self, text: str) -> list[tuple[str, Facts, Mapping[str, Any] | None]]:
+        """The operations of a known document, by name, with the data of those that are read. Raises Refused."""
+        node = self._parsed(text)
+        document = self._validated(node, hash_of(text), hide_suggestions=False)
+        return [
+            (name, asked.facts, None if asked.reading is None else asked.reading.data)
+            for name, asked in document.operations.items()
+            if name is not None
+        ]
+
     def _text(self, question: Question, caller: Caller | None) -> str:
         """Raises Refused."""
         try:

@@ -20,8 +20,9 @@ from typing import Any, Final, TypeAlias
 
 from auth.scopes import Scope
 from billing.periods import Month
+from resolvers import shapes
 from resolvers.cost import Cost, Step
-from resolvers.shapes import SHAPES, Edge, Part, Shape
+from resolvers.shapes import Edge, Part, Shape
 from schema.context import Context, Facts
 from schema.texts import Money, decimal_text, instant_text
 
@@ -42,6 +43,7 @@ class Reading:
     scopes: tuple[Scope, ...]
     cost: Cost
     variables: Mapping[str, Variable]
+    data: Mapping[str, Any]
     root: _Objects
 
     @classmethod
@@ -51,7 +53,8 @@ class Reading:
             scopes=tuple(Scope(scope) for scope in data["scopes"]),
             cost=Cost(tuple(tuple(map(_step, steps)) for steps in data["cost"])),
             variables={name: Variable(**one) for name, one in data["variables"].items()},
-            root=_Objects(SHAPES["Query"], data["fields"]),
+            data=data,
+            root=_Objects(shapes.QUERY, data["fields"]),
         )
 
     def coerced(self, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -176,10 +179,9 @@ def _column(shape: Shape, field: Mapping[str, Any]) -> _Column:
     if "constant" in field:
         return lambda rows, context, variables: [field["constant"]] * len(rows)
     name = field["name"]
-    if "form" not in field:
-        return _asked(shape.edges[name], field)
-    if name in shape.edges:
-        return _values(shape.edges[name], field)
+    edge = shape.edge(name)
+    if edge is not None:
+        return _values(edge, field) if "form" in field else _asked(edge, field)
     write, may_be_null = _written(field["form"]), field["null"]
     derived = shape.derived.get(name)
     if derived is None:
@@ -210,7 +212,7 @@ def _values(edge: Edge, field: Mapping[str, Any]) -> _Column:
 def _asked(edge: Edge, field: Mapping[str, Any]) -> _Column:
     assert edge.shape is not None
     arguments = _Arguments(field["arguments"])
-    shape = SHAPES[edge.shape]
+    shape = shapes.shape(edge.shape)
     if edge.kind == "page":
         parts = _Parts(shape, field["fields"])
 

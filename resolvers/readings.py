@@ -8,12 +8,13 @@ be, and where reading comes upon a surprise, graphql-core is asked, so that ther
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from auth.caller import Caller
 from db.errors import TimedOut
+from resolvers.beforehand import Made
 from resolvers.engine import Prepares, Question, Ready, Result
 from resolvers.limits import Limits, holds_nul
 from resolvers.manifest import Documents, Unknown, hash_of
@@ -58,14 +59,18 @@ class _Reads:
 class Readings:
     """`core` is made when it is first needed, which takes a second of a small machine."""
 
-    def __init__(self, core: Callable[[], Knows], limits: Limits, documents: Documents | None = None) -> None:
+    def __init__(
+        self,
+        core: Callable[[], Knows],
+        limits: Limits,
+        documents: Documents | None = None,
+        beforehand: Made | None = None,
+    ) -> None:
         self._core = core
         self._limits = limits
         self._documents = documents or Documents()
+        self._beforehand = beforehand or {}
         self._known: OrderedDict[tuple[str, str | None], Reading | None] = OrderedDict()
-
-    def add(self, readings: Mapping[tuple[str, str | None], Reading]) -> None:
-        self._known.update(readings)
 
     def prepared(self, question: Question, caller: Caller | None) -> Ready:
         """Raises Refused."""
@@ -78,20 +83,20 @@ class Readings:
             return self._core().prepared(question, caller)
         ready: Ready | None = None
         if place not in self._known:
-            ready = self._learnt(place, question, caller)
+            if (made := self._beforehand.get(place)) is not None:
+                self._keep(place, made())
+            else:
+                ready = self._core().prepared(question, caller)
+                self._keep(place, self._core().reading(*place))
         self._known.move_to_end(place)
         reading = self._known[place]
         read = self._read(reading, question, caller) if reading is not None else None
         return read or ready or self._core().prepared(question, caller)
 
-    def _learnt(self, place: tuple[str, str | None], question: Question, caller: Caller) -> Ready:
-        """Raises Refused."""
-        core = self._core()
-        ready = core.prepared(question, caller)
-        self._known[place] = core.reading(*place)
+    def _keep(self, place: tuple[str, str | None], reading: Reading | None) -> None:
+        self._known[place] = reading
         if len(self._known) > self._limits.documents:
             self._known.popitem(last=False)
-        return ready
 
     def _read(self, reading: Reading, question: Question, caller: Caller) -> Ready | None:
         """None where anything is to be refused."""
