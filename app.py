@@ -106,7 +106,7 @@ def create_app(
     )
     operations = _operations(settings, connections, wake_here=worker.wake, renew=renew)
     sign_in = operations.sign_in
-    buckets = Buckets(_ledger(settings), allowances=allowances)
+    buckets = Buckets(_ledger(settings) if settings.buckets_table else None, allowances=allowances)
     known = settings.manifest or manifest.MANIFEST
     documents = Documents(manifest.read(known), alone=not settings.allow_ad_hoc)
 
@@ -204,11 +204,10 @@ def _sender(settings: Settings) -> Send:
     return Ses(settings.aws_endpoint).send
 
 
-def _ledger(settings: Settings) -> Ledger | None:
-    if settings.buckets_table is None:
-        return None
+def _ledger(settings: Settings) -> Ledger:
     from resolvers.ledger import DynamoLedger
 
+    assert settings.buckets_table is not None
     return DynamoLedger(Table(settings.buckets_table, settings.aws_endpoint))
 
 
