@@ -69,7 +69,7 @@ package: $(VENV) $(BUNDLE)  ## build the Lambda artifacts, the API's and the wor
 attacks: $(VENV)  ## SQL injected into real requests, on the database as it is and on weaker ones
 	@$(BIN)/python -m pytest -n 2 -rP --show-capture=stdout tests/attacks/*.py $(PYTEST_ARGS)
 
-.PHONY: artifacts deployable deployed runtime deploy
+.PHONY: artifacts deployable deployed runtime deploy memory
 artifacts: package  ## build the artifacts of both targets a second time elsewhere: the same bytes, and all made for the target
 	@for functions in api worker; do \
 	    $(BIN)/python -m local.package --functions $$functions --architecture x86_64 --python 3.11 || exit 1; \
@@ -101,6 +101,12 @@ deploy: package node_modules/.complete  ## deploy to AWS the stage named by STAG
 
 bench: $(VENV) $(EMULATOR) $(FASTER) $(PEERS)  ## measure speed, beside peers and floors (Linux on x86_64)
 	@$(BIN)/python -m bench
+
+memory: $(VENV) $(BUNDLE) $(EMULATOR) $(RUNTIME)  ## measure memory and CPU of each function in its artifact
+	@for functions in api worker; do \
+	    $(BIN)/python -m local.package --functions $$functions --architecture $(word 1,$(here)) --python $(word 2,$(here)) || exit 1; \
+	done
+	@$(BIN)/python -m bench.memory
 
 crash: $(VENV) $(EMULATOR)  ## billing, its workers killed and its database stopped 100 times (LANDLORD_CRASHES)
 	@$(BIN)/python -m pytest -s tests/crash/crash.py

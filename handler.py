@@ -52,7 +52,11 @@ def _documents() -> telemetry.Documents:
 telemetry.install(os.environ, documents=_documents)
 
 # Lambda gives more power to the import of this module than to the first event.
-if os.environ.get("_HANDLER") == "handler.api":
+if os.environ.get("_HANDLER") == "handler.authorizer":
+    import boto3  # noqa: F401
+
+    from auth import authorizer as _authorizer_itself  # noqa: F401
+elif os.environ.get("_HANDLER") == "handler.api":
     import app  # noqa: F401
 
     gc.collect()
