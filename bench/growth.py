@@ -1,0 +1,339 @@
+"""How the cost of a request grows: with the page, with the customers, with the audit trail, with those who ask at once.
+
+Of our own server, over HTTP as it is, on a PostgreSQL of its own: CPU of the server and of the database a request, and round trips.
+What should grow with the page alone is shown to: events of a trail that is a thousand times as long cost the same, since
+partitions are pruned and an index is read; both are looked at in the very plans that ran (auto_explain).
+
+Events are made by SQL, half of them the asking customer's, over thirteen months. Their ids are made as ours are and both
+indexes are kept; the trigger that stamps an event with its hash is off, since nobody who reads looks at it.
+
+    python -m bench.growth [--events 1000 10000 100000 1000000] [--tenants 10 1000] [--pages 1 10 25 50 100] [--requests 40]
+
+At 10,000,000 events and 10,000 tenants it takes some minutes and several gigabytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import re
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from bench import dashboards, roundtrips, server, tables, wire
+from bench.server import Server
+from bench.wire import Caller
+from local import database, postgres
+
+EVENTS, TENANTS, PAGES = (1_000, 10_000, 100_000, 1_000_000), (10, 1_000), (1, 10, 25, 50, 100)
+AUDIT_GOAL = 2  # times the cost of a page at 10,000 events, at most
+
+_QUERIES = Path(__file__).with_name("queries")
+_ROUNDS = 5
+_WARM_UP = 20
+_AT_ONCE = (1, 2, 4, 8, 16)
+_FLAT = """
+    query Flat($first: Int!) {
+      auditEvents(first: $first) { nodes { id eventType action resourceType resourceId actor status requestId createdAt } }
+    }
+"""
+_NESTED = """
+    query Nested($first: Int!) {
+      tickets(first: $first) { nodes { id subject status createdAt comments(first: 3) { nodes { id author body } } } }
+    }
+"""
+_NEWEST = "query Newest { auditEvents(first: 20) { nodes { id eventType action actor status createdAt } } }"
+_FILTERED = """
+    query Filtered($since: DateTime!) {
+      auditEvents(first: 20, filter: {since: $since, eventType: ["usage.recorded"]}) {
+        nodes { id eventType action actor status createdAt }
+      }
+    }
+"""
+# One in fifty is of the kind that is filtered for, and every second one is the first customer's.
+_EVENTS = """
+    insert into audit_events (
+        id, customer_id, event_type, action, resource_type, resource_id, actor, actor_kind, actor_ip, status, request_id, metadata,
+        created_at, xid, leaf
+    )
+    select (overlay(lpad(to_hex((extract(epoch from at) * 1000000)::bigint * 512 / 125), 15, '0') placing '7' from 13 for 0)
+            || right(replace(gen_random_uuid()::text, '-', ''), 16))::uuid,
+           case when n % 2 = 0 then $4::uuid else others.id end,
+           case when n % 50 = 0 then 'usage.recorded' else 'invoice.issued' end, 'update', 'Invoice',
+           'inv_01jd8x0000000000000000' || to_char(n % 10000, 'FM0000'), 'operations', 'operator', '192.0.2.1', 'success',
+           md5(n::text), '{"fields": ["invoice"]}', at, pg_current_xact_id(), sha256(int8send(n))
+      from generate_series($1::bigint, $2::bigint) as n
+     cross join lateral (select $3::timestamptz - ($6::bigint - n) / ($6 - $5::bigint)::float8 * interval '395 days' as at) as made
+      join (select id, row_number() over (order by id) - 1 as place, count(*) over () as many from customers) as others
+        on others.place = n % others.many
+     order by n
+"""
+_AT_A_TIME = 500_000
+_EXPLAINED = {
+    "session_preload_libraries": "auto_explain",
+    "auto_explain.log_min_duration": "0",
+    "auto_explain.log_analyze": "on",
+    "auto_explain.log_timing": "off",
+    "auto_explain.log_format": "json",
+}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one request: milliseconds of CPU in the server and in PostgreSQL, the median of a few rounds; round trips."""
+
+    what: str
+    size: int
+    cpu: float
+    sql: float
+    waits: float | None = None
+    partitions: int | None = None  # of the audit trail, that were read
+
+
+@dataclass(frozen=True)
+class _Asked:
+    home: Path
+    running: Server
+    token: str
+
+    def cost(self, what: str, size: int, document: str, *, requests: int, **variables: object) -> Cost:
+        asked = wire.request(document, variables, {"Authorization": f"Bearer {self.token}"})
+        turns = []
+        with closing(Caller(self.running.port)) as caller:
+            for _ in range(_WARM_UP):
+                body = caller.send(asked)
+            assert "errors" not in json.loads(body), body[:500]
+            for _ in range(_ROUNDS):
+                cpu, sql = self.running.cpu(), server.backends_cpu(self.home)
+                for _ in range(requests):
+                    caller.send(asked)
+                turns.append((self.running.cpu() - cpu, server.since(sql, server.backends_cpu(self.home))))
+        each = [statistics.median(turn) * 1000 / requests for turn in zip(*turns, strict=True)]
+        return Cost(what, size, *each)
+
+
+@contextmanager
+def _cluster(*, durable: bool) -> Iterator[postgres.Cluster]:
+    with tempfile.TemporaryDirectory(prefix="landlord-bench-") as folder:
+        Path(folder).chmod(0o755)  # under root the database runs without root's rights
+        with postgres.start(Path(folder, "home"), durable=durable) as cluster:
+            yield cluster
+
+
+def pages(sizes: Sequence[int], *, requests: int) -> list[Cost]:
+    """A flat list and a nested one, by how much of it is asked for."""
+    with _cluster(durable=True) as cluster:
+        environment = asyncio.run(dashboards.plant(cluster, customers=20, events=300))
+        token, _ = asyncio.run(dashboards.token(cluster, environment))
+        found = []
+        with (
+            server.start(environment) as running,
+            roundtrips.counting(cluster.port) as heard,
+            server.start(
+                {**environment, "LANDLORD_TENANT_URL": heard.through(environment["LANDLORD_TENANT_URL"])}
+            ) as slow,
+        ):
+            asked = _Asked(cluster.home, running, token)
+            for what, document in (("events", _FLAT), ("tickets with comments", _NESTED)):
+                for size in sizes:
+                    cost = asked.cost(what, size, document, requests=requests, first=size)
+                    found.append(_with_waits(cost, heard, slow, token, document, size))
+    return found
+
+
+def _with_waits(cost: Cost, heard: roundtrips.Heard, slow: Server, token: str, document: str, size: int) -> Cost:
+    asked = wire.request(document, {"first": size}, {"Authorization": f"Bearer {token}"})
+    with closing(Caller(slow.port)) as caller:
+        caller.send(asked)
+        time.sleep(0.1)  # an answer may be here before the listener has counted its end
+        before = heard.waits
+        for _ in range(4):
+            caller.send(asked)
+        time.sleep(0.1)
+    return Cost(cost.what, cost.size, cost.cpu, cost.sql, waits=(heard.waits - before) / 4)
+
+
+def tenants(counts: Sequence[int], *, requests: int) -> list[Cost]:
+    """The three queries of bench/queries, by how many customers there are; each has a year, and fifty events."""
+    found = []
+    for count in counts:
+        with _cluster(durable=False) as cluster:
+            environment = asyncio.run(dashboards.plant(cluster, customers=count, events=50))
+            token, _ = asyncio.run(dashboards.token(cluster, environment))
+            with server.start(environment) as running:
+                asked = _Asked(cluster.home, running, token)
+                found += [
+                    asked.cost(path.stem, count, path.read_text(), requests=requests)
+                    for path in sorted(_QUERIES.glob("*.graphql"))
+                ]
+    return found
+
+
+def events(counts: Sequence[int], *, requests: int) -> list[Cost]:
+    """The newest page of the trail and a filtered one, by how long the trail is."""
+    found = []
+    with _cluster(durable=False) as cluster:
+        environment = asyncio.run(dashboards.plant(cluster, customers=200, events=0))
+        token, caller = asyncio.run(dashboards.token(cluster, environment))
+        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 25 * 86400))
+        asks: list[tuple[str, str, dict[str, object]]] = [
+            ("newest page", _NEWEST, {}),
+            ("filtered page", _FILTERED, {"since": since}),
+        ]
+        there = 0
+        for count in counts:
+            asyncio.run(_plant(cluster, there, count, str(caller.customer_id)))
+            there = count
+            with server.start(environment) as running:
+                asked = _Asked(cluster.home, running, token)
+                for what, document, variables in asks:
+                    cost = asked.cost(what, count, document, requests=requests, **variables)
+                    read = _months_read(cluster, environment, token, document, variables)
+                    found.append(Cost(cost.what, cost.size, cost.cpu, cost.sql, partitions=read))
+    return found
+
+
+def at_once(*, requests: int) -> list[Cost]:
+    """The small query and the dashboard, by how many ask at the same time: does anybody pay for the others?"""
+    with _cluster(durable=True) as cluster:
+        environment = asyncio.run(dashboards.plant(cluster, customers=20, events=300))
+        token, _ = asyncio.run(dashboards.token(cluster, environment))
+        found = []
+        with server.start({**environment, "LANDLORD_CONNECTIONS": "10"}) as running:
+            for query in ("q1", "q2"):
+                asked = wire.request(
+                    (_QUERIES / f"{query}.graphql").read_text(), {}, {"Authorization": f"Bearer {token}"}
+                )
+                wire.throughput(running.port, asked, requests=200, at_once=max(_AT_ONCE))
+                for many in _AT_ONCE:
+                    turns = []
+                    for _ in range(_ROUNDS):
+                        cpu, sql = running.cpu(), server.backends_cpu(cluster.home)
+                        wire.throughput(running.port, asked, requests=2 * requests, at_once=many)
+                        turns.append((running.cpu() - cpu, server.since(sql, server.backends_cpu(cluster.home))))
+                    each = [statistics.median(turn) * 500 / requests for turn in zip(*turns, strict=True)]
+                    found.append(Cost(query, many, *each))
+    return found
+
+
+async def _plant(cluster: postgres.Cluster, there: int, wanted: int, customer: str) -> None:
+    """Events up to so many in all; what is added lies over the last thirteen months."""
+    admin = await _admin(cluster)
+    now = await admin.fetchval("select now() - interval '1 minute'")
+    await admin.execute("set synchronous_commit = off")
+    await admin.execute("alter table audit_events disable trigger audit_events_stamped")
+    for first in range(there + 1, wanted + 1, _AT_A_TIME):
+        await admin.execute(
+            _EVENTS, first, min(first + _AT_A_TIME - 1, wanted), now, customer, there, wanted, timeout=1800
+        )
+    await admin.execute("alter table audit_events enable always trigger audit_events_stamped")
+    await admin.execute("vacuum analyze audit_events", timeout=1800)
+    await admin.close()
+
+
+def _months_read(
+    cluster: postgres.Cluster,
+    environment: Mapping[str, str],
+    token: str,
+    document: str,
+    variables: Mapping[str, object],
+) -> int:
+    """Of how many months the trail was read for this page, as the plan says that ran."""
+    log = cluster.home / "postgres.log"
+    asyncio.run(_explain(cluster, _EXPLAINED))
+    try:
+        # a server of its own: what a session loads it loads when it begins
+        with server.start(environment) as running, closing(Caller(running.port)) as caller:
+            begins = log.stat().st_size
+            caller.send(wire.request(document, variables, {"Authorization": f"Bearer {token}"}))
+    finally:
+        asyncio.run(_explain(cluster, dict.fromkeys(_EXPLAINED)))
+    told = log.read_bytes()[begins:].decode()
+    plans = [json.loads(text.replace("\n\t", "\n")) for text in re.findall(r"plan:\n\t(\{.*?\n\t\})", told, re.DOTALL)]
+    assert plans, told[-1000:]
+    return len({name for plan in plans for name in _read(plan["Plan"]) if re.fullmatch(r"audit_events_\d{6}", name)})
+
+
+def _read(node: Mapping[str, Any]) -> Iterator[str]:
+    """The tables that this part of a plan has looked into."""
+    if "Relation Name" in node and node["Actual Loops"]:
+        yield node["Relation Name"]
+    for part in node.get("Plans", []):
+        yield from _read(part)
+
+
+async def _explain(cluster: postgres.Cluster, told: Mapping[str, str | None]) -> None:
+    """Sessions of tenants that begin from now on write down their plans, or do not."""
+    admin = await _admin(cluster)
+    for name, text in told.items():
+        value = "default" if text is None else f"'{text}'"
+        await admin.execute(f"alter role landlord_tenant set {name} = {value}")
+    await admin.close()
+
+
+async def _admin(cluster: postgres.Cluster) -> asyncpg.Connection:
+    return await asyncpg.connect(
+        database.admin_url(cluster.superuser_url), server_settings={"search_path": "landlord"}, timeout=60
+    )
+
+
+def slope(costs: Sequence[Cost]) -> float:
+    """Microseconds of CPU, the database's included, that one more item takes: from the smallest page to the largest."""
+    first, last = costs[0], costs[-1]
+    return (last.cpu + last.sql - first.cpu - first.sql) * 1000 / (last.size - first.size)
+
+
+def table(costs: Sequence[Cost], size: str) -> tables.Table:
+    """`size`: what grows. x: times what the first row of the same question takes, the database's CPU included."""
+    waits, partitions = any(one.waits is not None for one in costs), any(one.partitions is not None for one in costs)
+    rows = [["asked for", size, "CPU ms", "SQL CPU ms", "x"]]
+    rows[0] += ["round trips"] if waits else []
+    rows[0] += ["months read"] if partitions else []
+    least: dict[str, float] = {}
+    for one in costs:
+        took = one.cpu + one.sql
+        row = [one.what, f"{one.size:,}", f"{one.cpu:.2f}", f"{one.sql:.2f}"]
+        row.append(f"{took / least.setdefault(one.what, took):.2f}")
+        row += [f"{one.waits:g}"] if waits else []
+        row += [str(one.partitions)] if partitions else []
+        rows.append(row)
+    return rows
+
+
+def within(costs: Sequence[Cost]) -> bool:
+    """Whether each page of the longest trail costs at most AUDIT_GOAL times what it costs at 10,000 events."""
+    at = {(one.what, one.size): one.cpu + one.sql for one in costs}
+    longest = max(one.size for one in costs)
+    return all(at[what, longest] <= AUDIT_GOAL * at[what, 10_000] for what in {one.what for one in costs})
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench.growth", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--events", type=int, nargs="+", default=list(EVENTS), help="default: 1000 to 1000000")
+    parser.add_argument("--tenants", type=int, nargs="*", default=list(TENANTS), help="default: 10 1000")
+    parser.add_argument("--pages", type=int, nargs="*", default=list(PAGES), help="default: 1 10 25 50 100")
+    parser.add_argument("--requests", type=int, default=40, help="of each kind in each of five rounds")
+    parser.add_argument("--events-alone", action="store_true", help="the audit trail, and nothing else")
+    asked = parser.parse_args(arguments)
+    if not asked.events_alone:
+        found = pages(asked.pages, requests=asked.requests)
+        tables.show("The size of a page", table(found, "first"))
+        tables.show("Customers", table(tenants(asked.tenants, requests=asked.requests), "customers"))
+        tables.show("Asked at once", table(at_once(requests=asked.requests), "at once"))
+    trail = events(asked.events, requests=asked.requests)
+    tables.show("Audit events", table(trail, "events"))
+    if 10_000 in asked.events:
+        print(f"Goal: at most {AUDIT_GOAL} times the cost at 10,000 events: {'met' if within(trail) else 'missed'}.")
+
+
+if __name__ == "__main__":
+    main()
