@@ -47,6 +47,7 @@ from settings import MissingSettings as MissingSettings
 from settings import Settings as Settings
 
 if TYPE_CHECKING:
+    from billing.deliveries import Deliver
     from billing.outbox import Send
     from billing.periods import Month
     from billing.sqs import Sqs
@@ -103,6 +104,7 @@ def create_app(
         clock,
         read=_reader(settings) if settings.work_here else None,
         send=_sender(settings) if settings.mail else None,
+        deliver=_deliverer(settings, clock) if settings.webhooks else None,
     )
     operations = _operations(settings, connections, wake_here=worker.wake, renew=renew)
     sign_in = operations.sign_in
@@ -297,6 +299,14 @@ def _operations(
     )
 
 
+def _deliverer(settings: Settings, clock: Clock) -> Deliver:
+    from billing.post import Net
+    from billing.sender import Sender
+    from billing.sms import Sms
+
+    return Sender(settings.webhook_keys, Net(), Sms(settings.aws_endpoint).send, clock).send
+
+
 def billing_queue(settings: Settings) -> Sqs:
     """Raises MissingSettings."""
     if settings.billing_queue_url is None:
@@ -322,17 +332,20 @@ def _wake_by(settings: Settings) -> Callable[[], None]:
 
 
 class Worker:
-    """Reads usage, bills, reminds and sends mail in the background of one process; where nobody does, a wake is no more
-    than a wish.
+    """Reads usage, bills, reminds and sends in the background of one process; where nobody does, a wake is no more than a
+    wish.
 
-    Without `send` mail waits, and without `read` usage does.
+    Without `send` mail waits, without `deliver` webhooks and texts, and without `read` usage.
     """
 
-    def __init__(self, connections: Connections, clock: Clock, *, read: Read | None, send: Send | None) -> None:
+    def __init__(
+        self, connections: Connections, clock: Clock, *, read: Read | None, send: Send | None, deliver: Deliver | None
+    ) -> None:
         self._connections = connections
         self._clock = clock
         self._read = read
         self._send = send
+        self._deliver_parcels = deliver
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
@@ -354,7 +367,7 @@ class Worker:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._woken.wait(), timeout=_NAP)
             self._woken.clear()
-            for job in (self._sync, self._bill, self._remind, self._deliver):
+            for job in (self._sync, self._bill, self._remind, self._mail, self._deliver):
                 try:
                     await job()
                 except Exception:
@@ -379,11 +392,21 @@ class Worker:
         await dunning.remind(self._connections, now=now)
         await expiry.remind(self._connections, now=now)
 
-    async def _deliver(self) -> None:
+    async def _mail(self) -> None:
         from billing import outbox
 
         if self._send is not None:
             await outbox.work(self._connections, send=self._send, clock=self._clock)
+
+    async def _deliver(self) -> None:
+        from random import SystemRandom
+
+        from billing import deliveries
+
+        if self._deliver_parcels is not None:
+            await deliveries.work(
+                self._connections, self._deliver_parcels, clock=self._clock, jitter=SystemRandom().random
+            )
 
 
 @asynccontextmanager

@@ -104,8 +104,20 @@ async def _bill(connections: Connections, records: Sequence[dict[str, Any]]) -> 
 
 
 def outbox_worker(event: dict[str, Any], context: object) -> dict[str, str]:
-    """Send all mail that is due, together with whoever else does; a schedule calls it every minute."""
-    return {"status": "done" if _work(_mail) else "mail stands still"}
+    """Give out the webhooks and texts that are due, and send all mail that is, together with whoever else does.
+
+    A schedule calls it every minute.
+    """
+    return {"status": "done" if _work(_leave) else "mail stands still"}
+
+
+async def _leave(connections: Connections) -> bool:
+    """Whether mail leaves. Webhooks do not wait for it, nor it for them."""
+    given_out, mailed = await asyncio.gather(_give_out(connections), _mail(connections), return_exceptions=True)
+    for ended in (given_out, mailed):
+        if isinstance(ended, BaseException):
+            raise ended
+    return mailed is True
 
 
 async def _mail(connections: Connections) -> bool:
@@ -119,6 +131,76 @@ async def _mail(connections: Connections) -> bool:
         if not sent:
             line["outcome"] = "stands still"
     return sent
+
+
+async def _give_out(connections: Connections) -> None:
+    """To the queue of parcels. What does not get there is claimed again when its lease has ended."""
+    from app import utc_now
+    from billing import deliveries
+    from billing.sqs import Sqs
+
+    settings = _settings(_WORKERS)
+    if settings.parcels_queue_url is not None:
+        parcels_queue = Sqs(settings.parcels_queue_url, settings.aws_endpoint)
+        with _told("webhooks"):
+            while parcels := await deliveries.claim(connections, clock=utc_now):
+                await asyncio.to_thread(parcels_queue.send, [parcel.written() for parcel in parcels])
+
+
+def sender(event: dict[str, Any], context: object) -> dict[str, list[dict[str, str]]]:
+    """Send what the queue of parcels holds, at once, and tell the queue of receipts what became of each.
+
+    Has no database. Names the messages that are to come again: their receivers may hear twice, under the same id.
+    """
+    return asyncio.run(_deliver(event["Records"]))
+
+
+async def _deliver(records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, str]]]:
+    from billing.parcels import Parcel
+    from billing.post import Net
+    from billing.sender import Sender
+    from billing.sms import Sms
+    from billing.sqs import Sqs
+
+    settings = _settings(_SENDERS)
+    one = Sender(settings.webhook_keys, Net(), Sms(settings.aws_endpoint).send, lambda: datetime.now(UTC))
+    receipts_queue = Sqs(settings.receipts_queue_url or "", settings.aws_endpoint)
+
+    async def deliver(record: dict[str, Any]) -> dict[str, str] | None:
+        try:
+            receipt = await one.send(Parcel.read(record["body"]))
+            if receipt is not None:
+                await asyncio.to_thread(receipts_queue.send, [receipt.written()])
+        except Exception:
+            _log.exception("parcel %s is to come again", record["messageId"])
+            return {"itemIdentifier": record["messageId"]}
+        return None
+
+    failed = await asyncio.gather(*map(deliver, records))
+    return {"batchItemFailures": [one for one in failed if one is not None]}
+
+
+def receipts(event: dict[str, Any], context: object) -> dict[str, list[dict[str, str]]]:
+    """Write down what became of webhooks and texts, and name the messages that are to come again."""
+    return _work(lambda connections: _settle(connections, event["Records"]))
+
+
+async def _settle(connections: Connections, records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, str]]]:
+    from random import SystemRandom
+
+    from app import utc_now
+    from billing import deliveries
+    from billing.parcels import Receipt
+
+    failed: list[dict[str, str]] = []
+    for record in records:
+        try:
+            receipt = Receipt.read(record["body"])
+            await deliveries.settle(connections, receipt, clock=utc_now, jitter=SystemRandom().random)
+        except Exception:
+            _log.exception("receipt %s is to come again", record["messageId"])
+            failed.append({"itemIdentifier": record["messageId"]})
+    return {"batchItemFailures": failed}
 
 
 def scheduled(event: dict[str, Any], context: object) -> dict[str, str]:
@@ -215,6 +297,7 @@ _JOBS: Mapping[str, Callable[[Connections, datetime], Awaitable[object]]] = {
 
 _API = NEEDED - {"LANDLORD_WORKER_URL"}
 _WORKERS = frozenset({"LANDLORD_WORKER_URL"})
+_SENDERS = frozenset({"LANDLORD_WEBHOOK_KEYS", "LANDLORD_RECEIPTS_QUEUE_URL"})
 _AUTHORIZERS = frozenset({"LANDLORD_SESSION_KEYS", "LANDLORD_PEPPER"})
 
 

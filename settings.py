@@ -58,6 +58,7 @@ class Settings:
     relaxed_reads: bool = False  # the event of a query is committed without waiting for the disk
     work_here: bool = False  # read usage, bill, remind and send mail in this process, in the background
     mail: bool = False  # by SES; without it mail waits in the outbox
+    webhooks: bool = False  # sent by this process; without it they wait in the outbox, where no queue is named
     access_table: str | None = None  # in DynamoDB, what all processes know together; without it each for itself
     pepper: bytes = field(default=b"", repr=False)  # of the keys remembered there
     webhook_keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # of which webhooks' secrets are made
@@ -66,6 +67,8 @@ class Settings:
     allow_ad_hoc: bool = True  # otherwise only documents of the manifest run
     manifest: Path | None = None  # another one than what `make manifest` writes
     billing_queue_url: str | None = None  # who works on runs is told over SQS; without it only who works here
+    parcels_queue_url: str | None = None  # where the sender of webhooks and texts finds them
+    receipts_queue_url: str | None = None  # and tells what became of each
     schedule_key: str | None = field(default=None, repr=False)  # of the operator in whose name months begin
     demo_key: str | None = field(default=None, repr=False)  # local only: whom GraphiQL is signed in as from the start
 
@@ -112,6 +115,7 @@ class Settings:
         session_keys = signing("LANDLORD_SESSION_KEYS")
         pepper = next(iter(signing("LANDLORD_PEPPER").values()), b"")
         webhook_keys = signing("LANDLORD_WEBHOOK_KEYS")
+        receipts_queue_url = text("LANDLORD_RECEIPTS_QUEUE_URL") or None
         if problems:
             raise MissingSettings(problems)
         return cls(
@@ -128,6 +132,7 @@ class Settings:
             relaxed_reads=environ.get("LANDLORD_RELAXED_READS", "") == "true",
             work_here=environ.get("LANDLORD_WORK_HERE", "") == "true",
             mail=environ.get("LANDLORD_MAIL", "") == "ses",
+            webhooks=environ.get("LANDLORD_WEBHOOKS", "") == "send",
             access_table=environ.get("LANDLORD_ACCESS_TABLE") or None,
             pepper=pepper,
             webhook_keys=webhook_keys,
@@ -136,6 +141,8 @@ class Settings:
             allow_ad_hoc=environ.get("LANDLORD_ALLOW_AD_HOC", "") != "false",
             manifest=Path(environ["LANDLORD_MANIFEST"]) if environ.get("LANDLORD_MANIFEST") else None,
             billing_queue_url=environ.get("LANDLORD_BILLING_QUEUE_URL") or None,
+            parcels_queue_url=environ.get("LANDLORD_PARCELS_QUEUE_URL") or None,
+            receipts_queue_url=receipts_queue_url,
             schedule_key=environ.get("LANDLORD_SCHEDULE_KEY") or None,
             demo_key=environ.get("LANDLORD_DEMO_KEY"),
         )

@@ -15,12 +15,15 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from billing import events
+from billing.events import Event, EventType
 from billing.periods import Month, TierPeriod, history
 from db import customers, invoices
 from db.customers import CustomerRow, CustomerStatus, Profile
 from db.enums import TaxStatus, Tier
 from db.errors import IllegalState, Invalid, NotFound
 from db.session import Session
+from db.typeids import typeid
 
 LONGEST_REASON = 500
 MOST_NAMED = 1000
@@ -124,6 +127,8 @@ async def change_tier(
     # the same tier on both sides of the day: what was planned is gone, and the period before just goes on
     added = [] if kept and kept[-1][1] is tier else [(day, tier)]
     await customers.replace_tiers(session, id, added, since=day, at=now)
+    said = {"id": typeid("cus", id), "tier": tier.name, "effectiveOn": day.isoformat()}
+    await events.announce(session, [Event(id, EventType.TIER_CHANGED, said)], at=now)
     return await customers.get(session, id)
 
 

@@ -15,7 +15,8 @@ from uuid import UUID
 
 import orjson
 
-from billing import inputs
+from billing import events, inputs
+from billing.events import Event, EventType
 from billing.failures import BillingFailure
 from billing.inputs import Bill
 from billing.money import ZERO
@@ -26,11 +27,12 @@ from billing.standing import amount_due as amount_due
 from billing.standing import available_actions as available_actions
 from billing.standing import creditable as creditable
 from billing.standing import status as status
-from db import credit_notes, invoices, payments
+from db import credit_notes, invoices, payments, webhooks
 from db.enums import LineKind, Tier
 from db.errors import IllegalState, Invalid, NotFound
 from db.invoices import AdjustmentRow, Draft, InvoiceRow, InvoiceStatus, Issued, NewLine
 from db.session import Session
+from db.typeids import typeid
 
 DAYS_TO_PAY = 30
 LONGEST_REASON = 500
@@ -68,7 +70,10 @@ async def cancel(session: Session, invoice_id: UUID, *, reason: str, now: dateti
     invoice = await _held(session, invoice_id)
     _require(invoice, InvoiceAction.CANCEL)
     await invoices.cancel(session, [invoice.key], reason=why, at=now)
-    return await get(session, invoice_id)
+    cancelled = await get(session, invoice_id)
+    if cancelled.number is not None:
+        await events.announce(session, [_event(EventType.INVOICE_CANCELLED, cancelled)], at=now)
+    return cancelled
 
 
 async def record_payment(
@@ -98,7 +103,7 @@ async def record_payment(
         raise Invalid(f"{due} is due on this invoice: a payment is at most that.", field=("input", "amount"))
     await payments.add(session, invoice.key, amount=amount, method=by, reference=named, received_at=received)
     await invoices.take_payment(session, invoice.key, amount, at=now)
-    return await get(session, invoice_id)
+    return await _perhaps_paid(session, invoice, at=now)
 
 
 async def credit(session: Session, invoice_id: UUID, *, amount: Decimal, reason: str, now: datetime) -> InvoiceRow:
@@ -118,7 +123,29 @@ async def credit(session: Session, invoice_id: UUID, *, amount: Decimal, reason:
     note = await credit_notes.add(session, invoice.key, amount=amount, as_credit=as_credit, reason=why, at=now)
     await invoices.take_credit_note(session, invoice.key, amount, at=now)
     await credit_notes.announce(session, (invoice.customer_id, note))
-    return await get(session, invoice_id)
+    return await _perhaps_paid(session, invoice, at=now)
+
+
+async def _perhaps_paid(session: Session, before: InvoiceRow, *, at: datetime) -> InvoiceRow:
+    """The invoice as it stands now; that it is paid, if it was not before, is announced."""
+    after = await get(session, before.id)
+    if after.status == InvoiceStatus.PAID != before.status:
+        await events.announce(session, [_event(EventType.INVOICE_PAID, after)], at=at)
+    return after
+
+
+def _event(type: EventType, invoice: InvoiceRow) -> Event:
+    said = {
+        "id": typeid("inv", invoice.id),
+        "number": invoice.number,
+        "month": str(Month.of(invoice.month)),
+        "status": InvoiceStatus(invoice.status).name,
+        "currency": invoice.currency,
+        "totalAmount": f"{invoice.total_amount:.2f}",
+        "amountDue": f"{amount_due(invoice):.2f}",
+        "dueOn": invoice.due_on.isoformat() if invoice.due_on is not None else None,
+    }
+    return Event(invoice.customer_id, type, said)
 
 
 async def get(session: Session, invoice_id: UUID) -> InvoiceRow:
@@ -204,7 +231,7 @@ async def redraft(
 
 
 async def number(session: Session, drafts: Sequence[tuple[UUID, UUID]], *, at: datetime) -> list[Issued]:
-    """Let these drafts, each named by (customer, invoice), take up credit; number, freeze and announce them by e-mail.
+    """Let these drafts, each named by (customer, invoice), take up credit; number, freeze and announce them.
 
     At most one a customer, under `invoices.lock_counters`.
     """
@@ -215,7 +242,17 @@ async def number(session: Session, drafts: Sequence[tuple[UUID, UUID]], *, at: d
     if len(issued) != len(drafts):
         raise RuntimeError(f"{len(drafts) - len(issued)} of {len(drafts)} drafts were issued under our own lock")
     await invoices.announce(session, drafts)
+    await _tell_those_who_listen(session, issued, at=at)
     return issued
+
+
+async def _tell_those_who_listen(session: Session, issued: Sequence[Issued], *, at: datetime) -> None:
+    listening = await webhooks.listening(session, [one.customer_id for one in issued])
+    rows = await invoices.by_ids(session, [one.id for one in issued if one.customer_id in listening])
+    happened = [_event(EventType.INVOICE_ISSUED, row) for row in rows]
+    # nothing is due on some
+    happened += [_event(EventType.INVOICE_PAID, row) for row in rows if row.status == InvoiceStatus.PAID]
+    await events.announce(session, happened, at=at)
 
 
 async def _changed(session: Session, drafts: Sequence[tuple[InvoiceRow, Bill]]) -> list[tuple[InvoiceRow, Bill]]:

@@ -20,7 +20,7 @@ from uuid import UUID
 from billing import invoicing, pdf
 from billing.pdf import Paper, money
 from billing.periods import Month
-from db import api_keys, company, customers, documents, invoices
+from db import api_keys, company, customers, documents, invoices, notifications, webhooks
 from db.company import CompanyRow
 from db.customers import CustomerRow
 from db.errors import NotFound
@@ -166,6 +166,32 @@ async def _key_ends(
     return Text(f"API key “{key.name}” ends soon", _body(customer, details, said, advice), customer.email, details)
 
 
+async def _webhook_shut(
+    session: Session, customer: CustomerRow, details: CompanyRow, payload: Mapping[str, Any], today: date
+) -> Text:
+    endpoint_id = UUID(payload["endpoint_id"])
+    found = [row for row in await webhooks.by_ids(session, [endpoint_id]) if row.customer_id == customer.id]
+    if not found:
+        raise NotFound("webhook endpoint", endpoint_id)
+    said = (
+        f"your webhook endpoint {found[0].url} does not take what we send, so nothing is sent there any more. The last"
+        f" time: {payload['reason']}"
+    )
+    advice = "What it missed you can read from the API. Once it works again, enter it anew; it gets a new secret."
+    return Text("A webhook endpoint is shut", _body(customer, details, said, advice), customer.email, details)
+
+
+async def _notice(
+    session: Session, customer: CustomerRow, details: CompanyRow, payload: Mapping[str, Any], today: date
+) -> Text:
+    """As an operator wrote it."""
+    notification_id = UUID(payload["notification_id"])
+    found = [row for row in await notifications.by_ids(session, [notification_id]) if row.customer_id == customer.id]
+    if not found:
+        raise NotFound("notification", notification_id)
+    return Text(found[0].title, found[0].message, found[0].delivery_address, details)
+
+
 _TEXTS: dict[str, Callable[[Session, CustomerRow, CompanyRow, Mapping[str, Any], date], Awaitable[Text]]] = {
     "invoice-issued": _issued,
     "invoice-reminder-1": _reminder,
@@ -175,6 +201,8 @@ _TEXTS: dict[str, Callable[[Session, CustomerRow, CompanyRow, Mapping[str, Any],
     "api-key-ends-14": _key_ends,
     "api-key-ends-3": _key_ends,
     "api-key-ends-1": _key_ends,
+    "webhook-shut": _webhook_shut,
+    "notification": _notice,
 }
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
 _MOST_AT_ONCE = 10
+# Of all that is sent at once; SQS takes 256 KiB.
+_MOST_BYTES = 200_000
 
 
 class NotSent(Exception):
@@ -23,11 +25,8 @@ class Sqs:
 
     def send(self, bodies: Sequence[str]) -> None:
         """Blocks. Raises NotSent, or what botocore does; some may have been taken all the same."""
-        for start in range(0, len(bodies), _MOST_AT_ONCE):
-            entries = [
-                {"Id": str(place), "MessageBody": body}
-                for place, body in enumerate(bodies[start : start + _MOST_AT_ONCE])
-            ]
+        for together in _parts(bodies):
+            entries = [{"Id": str(place), "MessageBody": body} for place, body in enumerate(together)]
             answer = self._client.send_message_batch(QueueUrl=self._queue_url, Entries=entries)
             if failed := answer.get("Failed"):
                 raise NotSent(f"{len(failed)} of {len(entries)}: {failed[0].get('Code')}")
@@ -39,3 +38,18 @@ class Sqs:
 
         config = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 3, "mode": "standard"})
         return boto3.client("sqs", endpoint_url=self._endpoint_url, config=config)
+
+
+def _parts(bodies: Sequence[str]) -> Iterator[list[str]]:
+    """In their order; one that is larger than all may be goes alone."""
+    part: list[str] = []
+    size = 0
+    for body in bodies:
+        length = len(body.encode())
+        if part and (len(part) == _MOST_AT_ONCE or size + length > _MOST_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(body)
+        size += length
+    if part:
+        yield part

@@ -114,7 +114,12 @@ async def _prepare(cluster: postgres.Cluster, kept: dict[str, str], *, now: date
             f"see {cluster.home}/postgres.log, or remove {cluster.home} and start afresh with new demo data."
         ) from problem
     here = {name: value for name, value in os.environ.items() if name.startswith("AWS_")}
-    here |= {"LANDLORD_WORK_HERE": "true", "LANDLORD_MAIL": "ses", "LANDLORD_CONNECTIONS": "8"}
+    here |= {
+        "LANDLORD_WORK_HERE": "true",
+        "LANDLORD_MAIL": "ses",
+        "LANDLORD_WEBHOOKS": "send",
+        "LANDLORD_CONNECTIONS": "8",
+    }
     here |= {"LANDLORD_ACCESS_TABLE": _ACCESS_TABLE, "LANDLORD_BUCKETS_TABLE": _BUCKETS_TABLE}
     return Settings.from_env(environment | here)
 

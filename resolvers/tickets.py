@@ -13,7 +13,9 @@ import strawberry
 
 from auth.caller import Caller, CallerKind
 from auth.scopes import Scope
+from billing import events
 from billing.customers import tier_on
+from billing.events import Event, EventType
 from db import customers
 from db import tickets as stored
 from db.audit import AuditAction
@@ -24,7 +26,7 @@ from db.tickets import TicketPriority, TicketRow, TicketStatus
 from resolvers.access import Writes
 from schema.access import Reads
 from schema.context import Info
-from schema.ids import uuid_of
+from schema.ids import typeid, uuid_of
 from schema.pagination import FIRST_BY_DEFAULT, After, First, window
 from schema.tickets import (
     CommentOnTicketInput,
@@ -87,6 +89,7 @@ async def open_for(
     await stored.comment(
         session, ticket, author=caller.name, author_kind=caller.kind.value, body=text, internal=False, at=now
     )
+    await _announce(session, ticket, EventType.TICKET_OPENED, at=now)
     return ticket
 
 
@@ -109,9 +112,15 @@ async def comment(session: Session, caller: Caller, id: UUID, *, body: str, inte
     if internal:
         return ticket
     if caller.kind is CallerKind.OPERATOR:
-        return await stored.answer(session, ticket, at=now)
-    status = TicketStatus.OPEN if ticket.status in _OPENS_AGAIN else TicketStatus(ticket.status)
-    return await stored.change(session, ticket, status=status, priority=TicketPriority(ticket.priority), at=now)
+        commented = await stored.answer(session, ticket, at=now)
+    else:
+        status = TicketStatus.OPEN if ticket.status in _OPENS_AGAIN else TicketStatus(ticket.status)
+        priority = TicketPriority(ticket.priority)
+        commented = await stored.change(session, ticket, status=status, priority=priority, at=now)
+    await _announce(session, commented, EventType.TICKET_COMMENTED, at=now, author=caller.name)
+    if commented.status != ticket.status:
+        await _announce(session, commented, EventType.TICKET_UPDATED, at=now)
+    return commented
 
 
 async def update(session: Session, caller: Caller, id: UUID, changes: Mapping[str, Any], *, now: datetime) -> TicketRow:
@@ -133,7 +142,7 @@ async def update(session: Session, caller: Caller, id: UUID, changes: Mapping[st
     if assignee is not None:
         assignee = _line(assignee, LONGEST_ASSIGNEE, "assignedTo")
 
-    ticket = await stored.lock(session, id)
+    ticket = before = await stored.lock(session, id)
     _refuse_closed(ticket, "change")
     if "assigned_to" in changes and assignee != ticket.assigned_to:
         ticket = await stored.assign(session, ticket, assignee, at=now)
@@ -142,7 +151,20 @@ async def update(session: Session, caller: Caller, id: UUID, changes: Mapping[st
         ticket = await stored.change(
             session, ticket, status=TicketStatus(status), priority=TicketPriority(priority), at=now
         )
+    if ticket != before:
+        await _announce(session, ticket, EventType.TICKET_UPDATED, at=now)
     return ticket
+
+
+async def _announce(session: Session, ticket: TicketRow, type: EventType, *, at: datetime, **more: str) -> None:
+    said = {
+        "id": typeid("tkt", ticket.id),
+        "subject": ticket.subject,
+        "status": TicketStatus(ticket.status).name,
+        "priority": TicketPriority(ticket.priority).name,
+        "assignedTo": ticket.assigned_to,
+    }
+    await events.announce(session, [Event(ticket.customer_id, type, said | more)], at=at)
 
 
 def _refuse_closed(ticket: TicketRow, action: str) -> None:

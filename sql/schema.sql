@@ -1310,6 +1310,8 @@ CREATE TABLE landlord.outbox (
     claimed_in xid8,
     notification_id uuid,
     endpoint_id uuid,
+    failing_since timestamp with time zone,
+    last_failure text,
     CONSTRAINT outbox_attempts_check CHECK ((attempts >= 0)),
     CONSTRAINT outbox_kind_check CHECK ((kind = ANY (ARRAY['email'::text, 'sms'::text, 'webhook'::text, 'pdf'::text, 'epoch'::text])))
 );
@@ -1583,6 +1585,7 @@ CREATE TABLE landlord.webhook_endpoints (
     deleted_at timestamp with time zone,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     failing_since timestamp with time zone,
+    resting_until timestamp with time zone,
     CONSTRAINT webhook_endpoints_url_check CHECK (((url ~~ 'https://%'::text) AND (length(url) <= 2000)))
 );
 
@@ -2751,6 +2754,10 @@ GRANT INSERT(notification_id) ON TABLE landlord.outbox TO landlord_operator;
 GRANT INSERT(endpoint_id) ON TABLE landlord.outbox TO landlord_tenant;
 GRANT INSERT(endpoint_id) ON TABLE landlord.outbox TO landlord_operator;
 
+GRANT UPDATE(failing_since) ON TABLE landlord.outbox TO landlord_worker;
+
+GRANT UPDATE(last_failure) ON TABLE landlord.outbox TO landlord_worker;
+
 GRANT SELECT ON TABLE landlord.payments TO landlord_tenant;
 GRANT SELECT ON TABLE landlord.payments TO landlord_worker;
 GRANT SELECT,INSERT ON TABLE landlord.payments TO landlord_operator;
@@ -2861,6 +2868,8 @@ GRANT SELECT(created_at),INSERT(created_at) ON TABLE landlord.webhook_endpoints 
 GRANT SELECT(created_at),INSERT(created_at) ON TABLE landlord.webhook_endpoints TO landlord_operator;
 
 GRANT UPDATE(failing_since) ON TABLE landlord.webhook_endpoints TO landlord_worker;
+
+GRANT UPDATE(resting_until) ON TABLE landlord.webhook_endpoints TO landlord_worker;
 
 GRANT SELECT ON TABLE public.schema_migrations TO landlord_worker;
 GRANT SELECT ON TABLE public.schema_migrations TO landlord_operator;
