@@ -30,6 +30,9 @@ _LIMIT = 250 * 1024 * 1024
 
 _LOCKS = {"api": ROOT / "requirements.txt", "worker": ROOT / "requirements-worker.txt"}
 
+# the authorities by which functions know the database: the API's reach its proxy alone (infra/authorities.js)
+_AUTHORITIES = {"api": ("proxy",), "worker": ("proxy", "cluster")}
+
 _ELF = b"\x7fELF"
 # as an ELF file names its processor
 _MACHINES = {"arm64": b"\xb7\x00", "x86_64": b"\x3e\x00"}
@@ -59,6 +62,8 @@ def main() -> int:
     copy_ours(tree)
     read_beforehand(tree, _LOCKS[asked.functions])
     forget_services(tree, used_services())
+    for place in _AUTHORITIES[asked.functions]:
+        (tree / f"{place}-ca.pem").write_bytes(authorities(place))
     if foreign := made_for_others(tree, architecture=asked.architecture, python=asked.python):
         print(f"landlord: not made for {asked.architecture} and Python {asked.python}: {foreign}", file=sys.stderr)
         return 1
@@ -119,6 +124,11 @@ def read_beforehand(tree: Path, lock: Path) -> None:
     command = [sys.executable, "-m", "local.readings", str(tree / "resolvers" / "manifest.json"), str(tree)]
     made = subprocess.run(command, check=True, cwd=ROOT, stdout=subprocess.PIPE).stdout
     (tree / "resolvers" / "readings.json").write_bytes(made)
+
+
+def authorities(place: str) -> bytes:
+    """Whom to believe that a server is the database's `proxy`, or its `cluster`: PEM. Raises CalledProcessError."""
+    return subprocess.run(["node", "infra/authorities.js", place], cwd=ROOT, capture_output=True, check=True).stdout
 
 
 def used_services(*, root: Path = ROOT) -> set[str]:

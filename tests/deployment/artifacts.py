@@ -48,6 +48,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, copy / name)
         os.utime(copy / name, (10**9, 10**9))
+    (copy / "node_modules").symlink_to(ROOT / "node_modules")
     yield copy
     shutil.rmtree(copy)
 

@@ -10,6 +10,7 @@ import json
 import re
 import subprocess
 import tomllib
+import zipfile
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,20 @@ def test_every_function_may_connect_as_the_logins_that_it_is_told_of_and_as_no_o
             for login in re.findall(r"/(landlord_\w+)\"", json.dumps(one["Resource"]))
         }
         assert (name, may) == (name, told)
+
+
+def test_every_function_knows_its_database_by_authorities_that_are_in_its_artifact() -> None:
+    for name, function in functions().items():
+        [artifact] = ROOT.glob(
+            f"build/landlord-{'api' if name in ('Api', 'Authorizer') else 'worker'}-arm64-py3.13.zip"
+        )
+        with zipfile.ZipFile(artifact) as packed:
+            files = {f"/var/task/{file}" for file in packed.namelist() if file.endswith("-ca.pem")}
+        for url in map(json.dumps, environment(function).values()):
+            if "//landlord_" in url:
+                server = "cluster" if "DatabaseCluster" in url else "proxy"
+                assert f"?sslmode=verify-full&sslrootcert=/var/task/{server}-ca.pem" in url
+                assert f"/var/task/{server}-ca.pem" in files, name
 
 
 def test_every_function_may_read_the_secrets_that_it_is_told_of_and_no_other() -> None:
