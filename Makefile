@@ -100,7 +100,7 @@ deploy: package node_modules/.complete  ## deploy to AWS the stage named by STAG
 	@npx --no-install osls deploy --stage $(STAGE)
 
 bench: $(VENV) $(EMULATOR) $(FASTER) $(PEERS)  ## measure speed, beside peers and floors (Linux on x86_64)
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench $(BENCH_ARGS)
 
 memory: $(VENV) $(BUNDLE) $(EMULATOR) $(RUNTIME)  ## measure memory and CPU of each function in its artifact
 	@for functions in api worker; do \

@@ -18,9 +18,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import asyncpg
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from app import Settings, connect, utc_now
 from auth import keys, sessions
@@ -28,6 +25,7 @@ from auth.cache import MemoryCache
 from auth.keyring import Keyring
 from auth.signin import SignIn
 from auth.throttle import Throttle
+from bench import tables
 from db import migrate
 from local import database, postgres
 
@@ -98,20 +96,20 @@ async def _timed(name: str, ask: Callable[[], Awaitable[object]], requests: int)
     return Measured(name, each)
 
 
+def table(found: Sequence[Measured]) -> tables.Table:
+    rows = [["who asks with", "p50", "p99"]]
+    rows += [[one.name, f"{one.percentile(50):,.0f}", f"{one.percentile(99):,.0f}"] for one in found]
+    return rows
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.authentication", description=__doc__.splitlines()[0])
     parser.add_argument("--requests", type=int, default=2000, help="of each kind; a hundredth where bcrypt is in it")
     asked = parser.parse_args(arguments)
     found = measure(asked.requests)
-    table = Table(title="Authentication of a request, in microseconds", box=box.SIMPLE)
-    for column in ("who asks with", "p50", "p99"):
-        table.add_column(column, justify="left" if column.startswith("who") else "right")
-    for one in found:
-        table.add_row(one.name, f"{one.percentile(50):,.0f}", f"{one.percentile(99):,.0f}")
-    console = Console()
-    console.print(table)
+    tables.show("Authentication of a request, in microseconds", table(found))
     met = "met" if found[0].percentile(50) < GOAL else "missed"
-    console.print(f"Goal: a session under {GOAL} microseconds (p50): {met}.")
+    print(f"Goal: a session under {GOAL} microseconds (p50): {met}.")
 
 
 if __name__ == "__main__":

@@ -20,13 +20,10 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-from rich import box
-from rich.console import Console
-from rich.table import Table
 
 from app import utc_now
 from auth import keys
-from bench import server
+from bench import server, tables
 from bench.server import Client, Server
 from billing import price_list, prices
 from billing.periods import Month
@@ -176,29 +173,27 @@ async def _connect(cluster: postgres.Cluster) -> asyncpg.Connection:
     )
 
 
-def show(turns: Sequence[Turn]) -> None:
-    table = Table(title="A month through runBilling, drafted and issued", box=box.SIMPLE)
-    for heading in ("customers", "turn", "seconds", "API CPU", "SQL CPU", "created", "skipped"):
-        table.add_column(heading, justify="left" if heading == "turn" else "right", no_wrap=True)
+def table(turns: Sequence[Turn]) -> tables.Table:
+    rows = [["turn", "customers", "seconds", "API CPU", "SQL CPU", "created", "skipped"]]
     for turn in turns:
-        table.add_row(
-            f"{turn.customers:,}",
+        rows.append([
             turn.what,
+            f"{turn.customers:,}",
             f"{turn.seconds:.2f}",
             f"{turn.api_cpu:.2f}",
             f"{turn.postgres_cpu:.2f}",
             f"{turn.count('Created'):,}",
             f"{turn.count('Skipped'):,}",
-            end_section=turn.what == "two at once",
-        )
-    Console().print(table)
+        ])  # fmt: skip
+    return rows
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.billing", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--customers", type=int, nargs="+", default=[10, 1000], help="default: 10 1000")
     asked = parser.parse_args(arguments)
-    show([turn for customers in asked.customers for turn in measure(customers)])
+    turns = [turn for customers in asked.customers for turn in measure(customers)]
+    tables.show("A month through runBilling, drafted and issued", table(turns))
 
 
 if __name__ == "__main__":

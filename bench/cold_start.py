@@ -36,11 +36,7 @@ from typing import Any
 from unittest.mock import patch
 from urllib.parse import parse_qs, urlsplit
 
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
-from bench import dashboards
+from bench import dashboards, tables
 from bench.peers import database as peers
 from local import aws, package, postgres, readings
 
@@ -78,7 +74,7 @@ class Sandbox:
 Found = dict[str, list[Start]]
 
 
-def measure(*, rounds: int, source: bool = False, compiled: bool = False, tables: bool = False) -> Found:
+def measure(*, rounds: int, source: bool = False, compiled: bool = False, deployed: bool = False) -> Found:
     with tempfile.TemporaryDirectory(prefix="landlord-bench-") as folder, ExitStack() as running:
         Path(folder).chmod(0o755)  # under root the database runs without root's rights
         python, task = ([sys.executable], ROOT) if source else ([_python(), "-S"], _unzipped(Path(folder, "task")))
@@ -123,7 +119,7 @@ def measure(*, rounds: int, source: bool = False, compiled: bool = False, tables
         unknown = _event(text + "# told to nobody\n", {"authorization": f"Bearer {token}"})
         plain = _event(text, {"x-customer": str(caller.customer_id)})
         kinds = {TRUSTED: Sandbox("landlord", known, own), UNKNOWN: Sandbox("landlord", unknown, own)}
-        if tables:
+        if deployed:
             shared = own | _tables(running, Path(folder))
             kinds[DEPLOYED] = Sandbox("landlord", known, shared)
             kinds[DEPLOYED_UNKNOWN] = Sandbox("landlord", unknown, shared)
@@ -271,7 +267,7 @@ def _extension(secrets: Mapping[str, Mapping[str, str]]) -> Iterator[int]:
         server.server_close()
 
 
-def table(found: Found) -> list[list[str]]:
+def table(found: Found) -> tables.Table:
     """A heading and rows: medians, and of the rounds' ratios to the floor."""
     rows = [["first answer of", "CPU ms", "x of the floor", "wall ms", "modules"]]
     for name, starts in found.items():
@@ -287,17 +283,10 @@ def table(found: Found) -> list[list[str]]:
 
 
 def show(found: Found) -> None:
-    heading, *rows = table(found)
-    shown = Table(title=f"A new sandbox, medians of {len(found[FLOOR])} starts each", box=box.SIMPLE)
-    for column in heading:
-        shown.add_column(column, justify="left" if column == heading[0] else "right", no_wrap=True)
-    for row in rows:
-        shown.add_row(*row)
-    console = Console(width=100)
-    console.print(shown)
+    tables.show(f"A new sandbox, medians of {len(found[FLOOR])} starts each", table(found))
     for name, goal in GOALS.items():
         cpu = statistics.median(one.cpu for one in found[name])
-        console.print(f"Goal: {name} in {goal} ms of CPU at most: {'met' if cpu <= goal else 'missed'}.")
+        print(f"Goal: {name} in {goal} ms of CPU at most: {'met' if cpu <= goal else 'missed'}.")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -310,7 +299,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--json", type=Path, help="also write every figure there")
     asked = parser.parse_args(arguments)
-    found = measure(rounds=asked.rounds, source=asked.source, compiled=asked.compiled, tables=asked.tables)
+    found = measure(rounds=asked.rounds, source=asked.source, compiled=asked.compiled, deployed=asked.tables)
     show(found)
     if asked.json is not None:
         asked.json.write_text(json.dumps({name: [asdict(one) for one in starts] for name, starts in found.items()}))

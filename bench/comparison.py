@@ -143,6 +143,7 @@ def measure(
     customers: int = dashboards.CUSTOMERS,
     events: int = dashboards.EVENTS,
     names: Sequence[str] = ALL,
+    warm_up: int = _WARM_UP,
 ) -> Compared:
     found = Compared({path.stem: {name: Answered() for name in names} for path in sorted(QUERIES.glob("*.graphql"))})
     with tempfile.TemporaryDirectory(prefix="landlord-bench-") as folder, ExitStack() as running:
@@ -161,7 +162,7 @@ def measure(
             _same(query, {name: json.loads(body)["data"] for name, body in bodies.items()})
             for name, answered in by.items():
                 answered.size = len(bodies[name])
-                _answer(started[name], asked[name, query], times=_WARM_UP)
+                _answer(started[name], asked[name, query], times=warm_up)
         for _ in range(rounds):
             for query, by in found.answered.items():
                 for name, answered in by.items():

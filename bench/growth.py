@@ -21,9 +21,9 @@ import re
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +82,7 @@ _EXPLAINED = {
     "session_preload_libraries": "auto_explain",
     "auto_explain.log_min_duration": "0",
     "auto_explain.log_analyze": "on",
+    "auto_explain.log_buffers": "on",
     "auto_explain.log_timing": "off",
     "auto_explain.log_format": "json",
 }
@@ -96,7 +97,8 @@ class Cost:
     cpu: float
     sql: float
     waits: float | None = None
-    partitions: int | None = None  # of the audit trail, that were read
+    months: int | None = None  # of the audit trail, that were read
+    blocks: int | None = None  # of the database's, that were looked at: what no other load on the machine changes
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,7 @@ def _with_waits(cost: Cost, heard: roundtrips.Heard, slow: Server, token: str, d
         for _ in range(4):
             caller.send(asked)
         time.sleep(0.1)
-    return Cost(cost.what, cost.size, cost.cpu, cost.sql, waits=(heard.waits - before) / 4)
+    return replace(cost, waits=(heard.waits - before) / 4)
 
 
 def tenants(counts: Sequence[int], *, requests: int) -> list[Cost]:
@@ -197,8 +199,8 @@ def events(counts: Sequence[int], *, requests: int) -> list[Cost]:
                 asked = _Asked(cluster.home, running, token)
                 for what, document, variables in asks:
                     cost = asked.cost(what, count, document, requests=requests, **variables)
-                    read = _months_read(cluster, environment, token, document, variables)
-                    found.append(Cost(cost.what, cost.size, cost.cpu, cost.sql, partitions=read))
+                    months, blocks = _read_for(cluster, environment, token, document, variables)
+                    found.append(replace(cost, months=months, blocks=blocks))
     return found
 
 
@@ -240,27 +242,37 @@ async def _plant(cluster: postgres.Cluster, there: int, wanted: int, customer: s
     await admin.close()
 
 
-def _months_read(
+def _read_for(
     cluster: postgres.Cluster,
     environment: Mapping[str, str],
     token: str,
     document: str,
     variables: Mapping[str, object],
-) -> int:
-    """Of how many months the trail was read for this page, as the plan says that ran."""
+) -> tuple[int, int]:
+    """How many months of the trail were read for this page, and how many blocks, as the plans say that ran."""
     log = cluster.home / "postgres.log"
     asyncio.run(_explain(cluster, _EXPLAINED))
     try:
         # a server of its own: what a session loads it loads when it begins
         with server.start(environment) as running, closing(Caller(running.port)) as caller:
-            begins = log.stat().st_size
-            caller.send(wire.request(document, variables, {"Authorization": f"Bearer {token}"}))
+            asked = wire.request(document, variables, {"Authorization": f"Bearer {token}"})
+            for _ in range(_WARM_UP):  # what a session looks up once it has looked up
+                begins = log.stat().st_size
+                caller.send(asked)
     finally:
         asyncio.run(_explain(cluster, dict.fromkeys(_EXPLAINED)))
     told = log.read_bytes()[begins:].decode()
     plans = [json.loads(text.replace("\n\t", "\n")) for text in re.findall(r"plan:\n\t(\{.*?\n\t\})", told, re.DOTALL)]
+    plans = [plan["Plan"] for plan in plans if _months(plan["Plan"])]
     assert plans, told[-1000:]
-    return len({name for plan in plans for name in _read(plan["Plan"]) if re.fullmatch(r"audit_events_\d{6}", name)})
+    return (
+        len(set().union(*map(_months, plans))),
+        sum(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"] for plan in plans),
+    )
+
+
+def _months(plan: Mapping[str, Any]) -> set[str]:
+    return {name for name in _read(plan) if re.fullmatch(r"audit_events_\d{6}", name)}
 
 
 def _read(node: Mapping[str, Any]) -> Iterator[str]:
@@ -286,34 +298,42 @@ async def _admin(cluster: postgres.Cluster) -> asyncpg.Connection:
     )
 
 
+def took(cost: Cost) -> float:
+    """Milliseconds of CPU, the database's included."""
+    return cost.cpu + cost.sql
+
+
+def blocks(cost: Cost) -> float:
+    return cost.blocks or 0
+
+
 def slope(costs: Sequence[Cost]) -> float:
     """Microseconds of CPU, the database's included, that one more item takes: from the smallest page to the largest."""
     first, last = costs[0], costs[-1]
-    return (last.cpu + last.sql - first.cpu - first.sql) * 1000 / (last.size - first.size)
+    return (took(last) - took(first)) * 1000 / (last.size - first.size)
 
 
 def table(costs: Sequence[Cost], size: str) -> tables.Table:
     """`size`: what grows. x: times what the first row of the same question takes, the database's CPU included."""
-    waits, partitions = any(one.waits is not None for one in costs), any(one.partitions is not None for one in costs)
+    waits, read = any(one.waits is not None for one in costs), any(one.months is not None for one in costs)
     rows = [["asked for", size, "CPU ms", "SQL CPU ms", "x"]]
     rows[0] += ["round trips"] if waits else []
-    rows[0] += ["months read"] if partitions else []
+    rows[0] += ["months read", "blocks"] if read else []
     least: dict[str, float] = {}
     for one in costs:
-        took = one.cpu + one.sql
         row = [one.what, f"{one.size:,}", f"{one.cpu:.2f}", f"{one.sql:.2f}"]
-        row.append(f"{took / least.setdefault(one.what, took):.2f}")
+        row.append(f"{took(one) / least.setdefault(one.what, took(one)):.2f}")
         row += [f"{one.waits:g}"] if waits else []
-        row += [str(one.partitions)] if partitions else []
+        row += [f"{one.months}", f"{one.blocks:,}"] if read else []
         rows.append(row)
     return rows
 
 
-def within(costs: Sequence[Cost]) -> bool:
-    """Whether each page of the longest trail costs at most AUDIT_GOAL times what it costs at 10,000 events."""
-    at = {(one.what, one.size): one.cpu + one.sql for one in costs}
+def growth(costs: Sequence[Cost], of: Callable[[Cost], float]) -> float:
+    """How many times as much a page of the longest trail takes as one at 10,000 events; of the page that takes most."""
+    at = {(one.what, one.size): of(one) for one in costs}
     longest = max(one.size for one in costs)
-    return all(at[what, longest] <= AUDIT_GOAL * at[what, 10_000] for what in {one.what for one in costs})
+    return max(at[what, longest] / at[what, 10_000] for what in {one.what for one in costs})
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -332,7 +352,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     trail = events(asked.events, requests=asked.requests)
     tables.show("Audit events", table(trail, "events"))
     if 10_000 in asked.events:
-        print(f"Goal: at most {AUDIT_GOAL} times the cost at 10,000 events: {'met' if within(trail) else 'missed'}.")
+        print(f"Goal: at most {AUDIT_GOAL} times the cost at 10,000 events: {growth(trail, took):.2f} times the CPU.")
 
 
 if __name__ == "__main__":
