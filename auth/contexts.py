@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 import secrets
@@ -45,4 +44,4 @@ def sign(key: ContextKey, purpose: Purpose, subject: str, now: datetime, life: t
         raise ValueError("a context's subject is an id or a key's prefix")
     expiry = int((now + life).timestamp())
     message = f"{key.kid}.{purpose}.{subject}.{expiry}.{secrets.token_urlsafe(18)}"
-    return f"{message}.{hmac.new(key.secret, message.encode(), hashlib.sha256).hexdigest()}"
+    return f"{message}.{hmac.digest(key.secret, message.encode(), 'sha256').hex()}"

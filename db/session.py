@@ -22,6 +22,7 @@ Row = TypeVar("Row")
 # raised by sql/migrations: see `app.open`
 _CREDENTIALS_ENDED = "LL004"
 _CONTEXT_REFUSED = "LL002"
+_LATE = (asyncpg.QueryCanceledError, TimeoutError)
 
 # The tier is read as the tenant, after the door is open: the lateral part runs for a row that `app.open` has answered.
 _OPEN = """
@@ -152,21 +153,29 @@ class Session:
             await self._connection.execute(constant)
 
     async def _fetch(self, sql: str, args: tuple[Any, ...]) -> list[Any]:
-        async with self._statement():
-            records: list[Any] = await self._connection.fetch(sql, *args)
+        async with self._lock:
+            self._begun()
+            try:
+                records: list[Any] = await self._connection.fetch(sql, *args)
+            except _LATE as error:
+                raise TimedOut() from error
         return records
 
     @asynccontextmanager
     async def _statement(self) -> AsyncIterator[None]:
         """One at a time, counted, and only inside the transaction."""
         async with self._lock:
-            if self._ended:
-                raise asyncpg.InterfaceError("this transaction has ended")
-            self.statements += 1
+            self._begun()
             try:
                 yield
-            except (asyncpg.QueryCanceledError, TimeoutError) as error:
+            except _LATE as error:
                 raise TimedOut() from error
+
+    def _begun(self) -> None:
+        """One more. Raises InterfaceError where there can be none."""
+        if self._ended:
+            raise asyncpg.InterfaceError("this transaction has ended")
+        self.statements += 1
 
 
 @contextmanager

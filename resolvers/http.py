@@ -168,8 +168,16 @@ def origin_of(request: Request, now: datetime) -> Origin:
         authorization=request.headers.get("authorization"),
         address=request.client.host if request.client else None,
         user_agent=agent[:_LONGEST_AGENT] if agent else None,
-        base_url=str(request.base_url).rstrip("/"),
+        base_url=_base_url(request),
     )
+
+
+def _base_url(request: Request) -> str:
+    """As starlette's, which takes a tenth of a small query to parse it."""
+    host = request.headers.get("host")
+    if host is None:
+        return str(request.base_url).rstrip("/")
+    return f"{request.scope['scheme']}://{host}{request.scope.get('root_path', '')}".rstrip("/")
 
 
 def log(origin: Origin, answer: Answer, *, status: int, begun: float) -> None:

@@ -53,7 +53,7 @@ def json_depth(value: object) -> int:
 
 def holds_nul(value: object) -> bool:
     """Whether any text in this JSON, keys included, holds U+0000, which PostgreSQL cannot store."""
-    ahead = [value]
+    ahead = [value] if value else []
     while ahead:
         one = ahead.pop()
         if isinstance(one, dict):
