@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
+import orjson
+
+from db import as_json
 from db.page import COUNT_LIMIT, Edge, Page
 from db.session import Session, columns, numerics
 
@@ -366,6 +370,40 @@ async def lines_by_invoices(session: Session, invoices: Sequence[tuple[UUID, UUI
         """,
         *columns_of(invoices, _KEY),
     )
+
+
+# As clients know them, where the database writes them itself.
+WRITTEN_LINE: Final[Mapping[str, str]] = {
+    "position": "line.position",
+    "kind": as_json.word("line.kind"),
+    "metric": as_json.word("line.metric"),
+    "tier": as_json.word("line.tier"),
+    "adjustedMonth": as_json.month("line.adjusted_month"),
+    "description": "line.description",
+    "quantity": as_json.decimal("line.quantity"),
+    "billable": as_json.decimal("line.billable"),
+    "amount": as_json.money("line.amount"),
+}
+
+
+async def lines_as_json(
+    session: Session, invoices: Sequence[tuple[UUID, UUID]], names: tuple[str, ...]
+) -> dict[tuple[UUID, UUID], orjson.Fragment]:
+    """As `lines_by_invoices`, of the fields of WRITTEN_LINE with these names; every invoice has lines."""
+    return await as_json.lists(session, _lists_of_lines(names), *columns_of(invoices, _KEY))
+
+
+@lru_cache
+def _lists_of_lines(names: tuple[str, ...]) -> str:
+    found, item = as_json.listed(WRITTEN_LINE, names, order="line.position")
+    return f"""
+        select line.customer_id, line.invoice_id, {found}
+          from unnest($1::uuid[], $2::uuid[]) as wanted (customer_id, invoice_id)
+          join invoice_lines line
+            on line.customer_id = wanted.customer_id and line.invoice_id = wanted.invoice_id
+         {item}
+         group by line.customer_id, line.invoice_id
+    """
 
 
 async def adjustments_by_invoices(session: Session, invoices: Sequence[tuple[UUID, UUID]]) -> list[AdjustmentRow]:

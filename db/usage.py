@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Literal
+from functools import lru_cache
+from typing import Final, Literal
 from uuid import UUID
 
+import orjson
+
+from db import as_json
 from db.session import Session, columns
 
 Source = Literal["api", "cloudwatch", "demo"]
@@ -34,6 +38,21 @@ class UsageRow:
 
 _USAGE = columns(UsageRow, "usage_metrics.")
 
+# As clients know them, where the database writes them itself.
+WRITTEN: Final[Mapping[str, str]] = {
+    "month": as_json.month("newest.month"),
+    "accountCount": "newest.account_count",
+    "ouCount": "newest.ou_count",
+    "scpCount": "newest.scp_count",
+    "cloudtrailEvents": as_json.integer("newest.cloudtrail_events"),
+    "configEvaluations": as_json.integer("newest.config_evaluations"),
+    "logStorageGb": as_json.decimal("newest.log_storage_gb"),
+    "natBytesProcessed": as_json.integer("newest.nat_bytes_processed"),
+    "dataTransferGb": as_json.decimal("newest.data_transfer_gb"),
+    "revision": "newest.revision",
+    "recordedAt": as_json.instant("newest.recorded_at"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Between:
@@ -58,6 +77,26 @@ class Between:
             self.first,
             self.last,
         )
+
+    async def as_json(
+        self, session: Session, customer_ids: Sequence[UUID], names: tuple[str, ...]
+    ) -> dict[UUID, orjson.Fragment]:
+        """The same lists, of the fields of WRITTEN with these names; none for a customer without any month."""
+        return await as_json.lists(session, _lists(names), customer_ids, self.first, self.last)
+
+
+@lru_cache
+def _lists(names: tuple[str, ...]) -> str:
+    found, item = as_json.listed(WRITTEN, names, order="newest.month desc")
+    return f"""
+        select newest.customer_id, {found}
+          from (select distinct on (customer_id, month) {_USAGE}
+                  from usage_metrics
+                 where customer_id = any($1) and month between $2 and $3
+                 order by customer_id, month desc, revision desc) as newest
+         {item}
+         group by newest.customer_id
+    """
 
 
 async def newest(session: Session, customer_id: UUID, month: date) -> UsageRow | None:

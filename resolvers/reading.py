@@ -235,7 +235,7 @@ def _asked(edge: Edge, field: Mapping[str, Any]) -> _Column:
             return [None if row is None else next(there) for row in found]
 
         return one
-    names = tuple(one.get("name", "") for one in field["fields"])
+    names = tuple(one["key"] for one in field["fields"])
     as_json = edge.as_json
     if as_json is not None and all(_as_written(edge, one) for one in field["fields"]):
 
@@ -251,8 +251,8 @@ def _asked(edge: Edge, field: Mapping[str, Any]) -> _Column:
 
 
 def _as_written(edge: Edge, field: Mapping[str, Any]) -> bool:
-    """Whether the database may write this field: under its own name, and nothing hangs on it."""
-    return field.get("name") in edge.written and field["key"] == field["public"]
+    """Whether the database may write this field, which is then under its own name."""
+    return field["key"] in edge.written and field["key"] == field.get("public")
 
 
 async def _nested(

@@ -9,7 +9,9 @@ from typing import Any
 
 from billing import standing
 from db import credit_notes, customers, invoices, payments
+from db.as_json import EMPTY
 from db.customers import CustomerRow
+from db.invoices import InvoiceRow
 from resolvers.shapes import (
     Edge,
     Filter,
@@ -48,6 +50,8 @@ _INVOICE = Shape(
             "many",
             many(invoices.lines_by_invoices, attrgetter("key"), attrgetter("invoice")),
             "InvoiceLine",
+            lambda context, rows, names: _lines_as_json(context, rows, names),
+            frozenset(invoices.WRITTEN_LINE),
         ),
         "payments": Edge("many", many(payments.by_invoices, attrgetter("key"), attrgetter("invoice")), "Payment"),
         "credit_notes": Edge(
@@ -56,6 +60,11 @@ _INVOICE = Shape(
         "customer": Edge("one", one(customers.by_ids, attrgetter("customer_id")), "Customer"),
     },
 )
+
+
+async def _lines_as_json(context: Context, rows: Sequence[InvoiceRow], names: tuple[str, ...]) -> Sequence[Any]:
+    found = await invoices.lines_as_json(context.session, list(dict.fromkeys(row.key for row in rows)), names)
+    return [found.get(row.key, EMPTY) for row in rows]
 
 
 async def _bands(lines: Sequence[Any]) -> Sequence[Any]:

@@ -8,8 +8,9 @@ from typing import Any
 
 from billing import usage as recording
 from billing.periods import Month
+from db.as_json import EMPTY
 from db.customers import CustomerRow
-from db.usage import Between
+from db.usage import WRITTEN, Between
 from resolvers.shapes import (
     ITSELF,
     Edge,
@@ -40,6 +41,18 @@ async def _of_customers(
     return await grouped(context, parents, _months(context, from_, to), ITSELF, attrgetter("customer_id"))
 
 
+async def _as_json(
+    context: Context,
+    parents: Sequence[CustomerRow],
+    names: tuple[str, ...],
+    from_: Month | None = None,
+    to: Month | None = None,
+) -> Sequence[Any]:
+    ids = [parent.id for parent in parents]
+    found = await _months(context, from_, to).as_json(context.session, ids, names)
+    return [found.get(id, EMPTY) for id in ids]
+
+
 async def _usage_of_caller(
     context: Context,
     parents: Sequence[None],
@@ -52,6 +65,6 @@ async def _usage_of_caller(
     return [[] if asked is None else await _months(context, from_, to)(context.session, [asked])]
 
 
-OF_CUSTOMER = Edge("many", _of_customers, "UsageMonth")
+OF_CUSTOMER = Edge("many", _of_customers, "UsageMonth", _as_json, frozenset(WRITTEN))
 OF_CALLER = Edge("many", _usage_of_caller, "UsageMonth")
 SHAPES = {"UsageMonth": _USAGE}
