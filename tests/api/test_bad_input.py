@@ -25,6 +25,9 @@ COUNT = "A number from 0 to 2,147,483,647 is expected."
 EVENTS = "A number from 0 to 999,999,999,999,999 is expected."
 BYTES = "A number from 0 to 999,999,999,999,999,999 is expected."
 GIGABYTES = "A number from 0 to less than 1,000,000,000,000 is expected."
+ADDRESS = (
+    "An address begins with https://, names a host and not a number, and has no port but 443, no password and no #."
+)
 PLACES = "At most six decimal places are expected."
 
 
@@ -185,6 +188,13 @@ REFUSED: list[tuple[str, dict[str, Any], str, str | None, str]] = [
      "The overlap is 0 to 43200 minutes (30 days)."),
     ("rotateApiKey", {"id": "<customer>"}, "INVALID", "id", no_id("key")),
     ("revokeApiKey", {"id": "<key>"}, "INVALID", "id", no_id("key")),
+    ("createWebhookEndpoint", {"url": "http://hooks.acme.example"}, "INVALID", "url", ADDRESS),
+    ("createWebhookEndpoint", {"url": "https://127.0.0.1/hooks"}, "INVALID", "url", ADDRESS),
+    ("createWebhookEndpoint", {"url": "https://user:secret@hooks.acme.example"}, "INVALID", "url", ADDRESS),
+    ("deleteWebhookEndpoint", {"id": "<customer>"}, "INVALID", "id", no_id("whe")),
+    ("sendNotification", {"title": ""}, "INVALID", "title", length(200)),
+    ("sendNotification", {"message": " "}, "INVALID", "message", length(20_000)),
+    ("sendNotification", {"customerId": "<nobody>"}, "NOT_FOUND", "customerId", NO_CUSTOMER),
 ]  # fmt: skip
 
 

@@ -135,7 +135,7 @@ def test_settings_are_the_environment_and_the_secrets_that_it_names(
 ) -> None:
     texts = {setting.removeprefix("LANDLORD_").lower(): text for setting, text in environment.items()}
     extension.held = {
-        "landlord/sessions": json.dumps({part: texts[part] for part in ("session_keys", "pepper")}),
+        "landlord/sessions": json.dumps({part: texts[part] for part in ("session_keys", "pepper", "webhook_keys")}),
         "landlord/database": json.dumps(
             {part: texts[part] for part in ("tenant_url", "operator_url", "worker_url", "context_key")}
         ),

@@ -86,13 +86,14 @@ async def test_it_answers_and_refuses_as_any_document_is_answered_and_refused(
     tenant = await landlord.tenant()
     poor = await landlord.key(tenant.customer_id, ["customers:read"])
     app = create_app(replace(settings, manifest=here))
-    http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://beforehand.test")
-    known, few = (replace(one, landlord=replace(landlord, http=http)) for one in (tenant, poor))
-    assert (await known.api(KNOWN, first=1))["customer"] == {"name": "Acme", "invoices": {"nodes": []}}
-    for caller, variables in ((known, {"first": "x"}), (known, {"first": 101}), (few, {"first": 1})):
-        one = (await caller.post(KNOWN, variables)).json()
-        same_as_unknown(one, (await caller.post(f"{KNOWN} # unknown", variables)).json())
-    await known.api("mutation { revokeSession { errors { code } } }")
-    ended = await known.post(KNOWN, {"first": 1})
-    assert ended.status_code == 401
-    same_as_unknown(ended.json(), (await known.post(f"{KNOWN} # ended", {"first": 1})).json())
+    async with app.router.lifespan_context(app):
+        http = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://beforehand.test")
+        known, few = (replace(one, landlord=replace(landlord, http=http)) for one in (tenant, poor))
+        assert (await known.api(KNOWN, first=1))["customer"] == {"name": "Acme", "invoices": {"nodes": []}}
+        for caller, variables in ((known, {"first": "x"}), (known, {"first": 101}), (few, {"first": 1})):
+            one = (await caller.post(KNOWN, variables)).json()
+            same_as_unknown(one, (await caller.post(f"{KNOWN} # unknown", variables)).json())
+        await known.api("mutation { revokeSession { errors { code } } }")
+        ended = await known.post(KNOWN, {"first": 1})
+        assert ended.status_code == 401
+        same_as_unknown(ended.json(), (await known.post(f"{KNOWN} # ended", {"first": 1})).json())
