@@ -30,6 +30,8 @@ LOGINS: Final = ("tenant", "operator", "worker")
 # The others are objects of settings, as functions read them (settings.py): `context_key`; `session_keys` and `pepper`.
 CONTEXT: Final = "context"
 SESSIONS: Final = "sessions"
+# `webhook_keys`, which nothing turns: what was made of one goes with it.
+WEBHOOKS: Final = "webhooks"
 # API keys of the house: the first operator's, and the one in whose name months begin. By secret: setting, name, scopes.
 HOUSE_KEYS: Final[Mapping[str, tuple[str, str, tuple[str, ...]]]] = {
     "operator": ("operator_key", "operations", ("operator",)),
@@ -61,7 +63,7 @@ async def make_ready(
         if vault is None:
             return Done(ran)
         filled: list[str] = []
-        for name, made in ((CONTEXT, new_context), (SESSIONS, new_sessions)):
+        for name, made in ((CONTEXT, new_context), (SESSIONS, new_sessions), (WEBHOOKS, new_webhooks)):
             if await _read(vault, f"{prefix}/{name}") is None:
                 await _write(vault, f"{prefix}/{name}", made())
                 filled.append(name)
@@ -164,6 +166,10 @@ def new_context() -> dict[str, str]:
 
 def new_sessions() -> dict[str, str]:
     return {"session_keys": draw(), "pepper": draw()}
+
+
+def new_webhooks() -> dict[str, str]:
+    return {"webhook_keys": draw()}
 
 
 async def _install(

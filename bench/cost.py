@@ -79,7 +79,7 @@ def fixed() -> dict[str, Decimal]:
         "the proxy, which is billed for eight units at least": 8 * USD["proxy_unit_hour"] * _HOURS,
         "four endpoints in two zones": 4 * 2 * USD["endpoint_hour"] * _HOURS,
         "schedules: mail, shares and ends, 60,000 calls": 60_000 * Decimal("0.5") * USD["lambda_gb_second"],
-        "keys, secrets, alarms": 2 * USD["key_month"] + 8 * USD["secret_month"] + 13 * USD["alarm_month"],
+        "keys, secrets, alarms": 2 * USD["key_month"] + 9 * USD["secret_month"] + 15 * USD["alarm_month"],
         "metrics of our own": _METRICS_OF_OURS * USD["metric_month"],
     }
 

@@ -29,6 +29,7 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
+import orjson
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -36,8 +37,11 @@ from rich.table import Table
 from app import utc_now
 from auth import keys
 from bench import billing, dashboards
+from billing import deliveries
+from billing.parcels import Text, Webhook
 from billing.periods import Month
 from db import company, migrate
+from db.connection import Connections, Role
 from db.session import Session
 from local import aws as emulators
 from local import database, postgres
@@ -51,6 +55,7 @@ DASHBOARD = (ROOT / "graphiql" / "queries" / "dashboard.graphql").read_text()
 EVENT = json.loads((ROOT / "tests" / "api" / "http_api_event.json").read_text())
 PREFIX = "landlord/memory"
 LETTERS = 20
+PARCELS = 10
 
 # The runtime client is loaded, as it is in Lambda, and events come by standard input.
 _PROGRAM = """
@@ -207,7 +212,7 @@ def measure(customers: int) -> list[Work]:
         }
         works = [_authorized(account), *_answered(account, month), *_set(account)]
         works.append(_billed(account, queue, customers))
-        works += [_mailed(account), _scheduled(account), *migrated]
+        works += [_mailed(account), *_delivered(account), _scheduled(account), *migrated]
     return works
 
 
@@ -276,6 +281,57 @@ def _mailed(account: Account) -> Work:
     return Work("outboxWorker", f"{LETTERS} letters with their invoices", first.mb, first.mb, first.cpu, None)
 
 
+def _delivered(account: Account) -> Iterator[Work]:
+    """Ten webhooks at once, which is a batch: to a name that leads nowhere, since nothing here is public. Then ten texts."""
+    import boto3
+
+    sqs = boto3.client("sqs")
+    queue = sqs.create_queue(QueueName="receipts")["QueueUrl"]
+    webhooks, texts = asyncio.run(_parcels(account))
+    with account.function("sender", "api", LANDLORD_RECEIPTS_QUEUE_URL=queue) as function:
+        told = [function.ask({"Records": records}) for records in (webhooks, texts)]
+    assert [one.answer for one in told] == [{"batchItemFailures": []}] * 2
+    yield Work("sender", "ten webhooks, ten texts", told[0].mb, told[1].mb, told[0].cpu, told[1].cpu - told[0].cpu)
+    batches = []
+    while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
+        batches.append([{"messageId": message["MessageId"], "body": message["Body"]} for message in messages])
+        for message in messages:
+            sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+    with account.function("receipts", "api") as function:
+        told = [function.ask({"Records": records}) for records in batches]
+    assert sum(map(len, batches)) == 2 * PARCELS
+    assert all(one.answer == {"batchItemFailures": []} for one in told)
+    used = (told[-1].cpu - told[0].cpu) / (len(told) - 1)
+    yield Work("receipts", "ten receipts", told[0].mb, told[-1].mb, told[0].cpu, used)
+
+
+async def _parcels(account: Account) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+    """Webhooks and texts, as the queue has them, of messages that were claimed."""
+    admin = await account.admin()
+    await admin.execute(_WAITING, PARCELS, orjson.dumps({"id": "msg_1", "body": "x" * 1000}).decode())
+    await admin.close()
+    connections = Connections({Role.WORKER: account.environment["LANDLORD_WORKER_URL"]})
+    parcels = await deliveries.claim(connections, clock=utc_now, most=10 * PARCELS)
+    await connections.close()
+    kinds: dict[type, list[dict[str, str]]] = {Webhook: [], Text: []}
+    for parcel in parcels:
+        kinds[type(parcel.content)].append({"messageId": str(parcel.message_id), "body": parcel.written()})
+    return kinds[Webhook], kinds[Text]
+
+
+_WAITING = """
+    with customer as (select id from customers order by id limit 1), endpoint as (
+        insert into webhook_endpoints (customer_id, url, secret)
+        select id, 'https://hooks.nobody.invalid/', 'local:' || repeat('x', 32)::bytea from customer returning customer_id, id
+    )
+    insert into outbox (customer_id, kind, key, payload, endpoint_id)
+    select customer_id, 'webhook', 'memory/' || n, $2::text::jsonb, id from endpoint, generate_series(1, $1::int) n
+     union all
+    select id, 'sms', 'memory-text/' || n, '{"number": "+12125550143", "text": "x"}', null
+      from customer, generate_series(1, $1::int) n
+"""
+
+
 def _scheduled(account: Account) -> Work:
     asked = [{"job": job, "time": utc_now().isoformat()} for job in ("reminders", "ends", "runs")]
     with account.function("scheduled", "worker") as function:
@@ -292,7 +348,7 @@ def _migrated(account: Account) -> Iterator[Work]:
     for login in ("tenant", "operator", "worker"):
         value = json.dumps({"username": f"landlord_{login}", "password": kept[login]})
         vault.create_secret(Name=f"{PREFIX}/logins/{login}", SecretString=value)
-    for empty in ("context", "sessions", "operator", "schedule"):
+    for empty in ("context", "sessions", "webhooks", "operator", "schedule"):
         vault.create_secret(Name=f"{PREFIX}/{empty}")
     asyncio.run(_bare(account.cluster.superuser_url, kept["migrator"]))
     place = account.cluster.superuser_url.rpartition("@")[2].partition("/")[0]

@@ -107,7 +107,7 @@ async def deployed(own: postgres.Cluster, aws: Emulator) -> AsyncIterator[Deploy
     for login in release.LOGINS:
         value = json.dumps({"username": f"landlord_{login}", "password": secrets.token_urlsafe(24)})
         boto.create_secret(Name=f"{prefix}/logins/{login}", SecretString=value)
-    for empty in (release.CONTEXT, release.SESSIONS, *release.HOUSE_KEYS):
+    for empty in (release.CONTEXT, release.SESSIONS, release.WEBHOOKS, *release.HOUSE_KEYS):
         boto.create_secret(Name=f"{prefix}/{empty}")
     migrator = await asyncpg.connect(url)
     yield Deployed(prefix, url, database.admin_url(own.superuser_url, name), migrator, Vault(), boto)
@@ -117,7 +117,7 @@ async def deployed(own: postgres.Cluster, aws: Emulator) -> AsyncIterator[Deploy
 async def test_the_first_deployment_makes_everything_and_the_next_changes_nothing(deployed: Deployed) -> None:
     done = await deployed.ready()
     assert done.ran == [step.version for step in migrate.migrations()]
-    empty = ["context", "sessions", "operator", "schedule"]
+    empty = ["context", "sessions", "webhooks", "operator", "schedule"]
     assert done.filled == empty
     before = {name: deployed.secret(name) for name in empty}
     assert await deployed.ready() == release.Done()
@@ -141,7 +141,7 @@ async def test_two_that_make_it_ready_at_once_make_one_key_each(deployed: Deploy
     one, two = await asyncio.gather(
         deployed.ready(), release.make_ready(other, Vault(), prefix=deployed.prefix, environment="test")
     )
-    assert sorted([len(one.filled), len(two.filled)]) == [0, 4]
+    assert sorted([len(one.filled), len(two.filled)]) == [0, 5]
     await other.close()
     admin = await asyncpg.connect(deployed.admin_url)
     assert await admin.fetchval("select count(*) from landlord.api_keys") == 2

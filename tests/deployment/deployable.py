@@ -18,6 +18,8 @@ from typing import Any
 import pytest
 
 import telemetry
+from billing.deliveries import LEASE
+from billing.post import SECONDS
 from tests.deployment import calls
 
 ROOT = Path(__file__).parents[2]
@@ -179,7 +181,8 @@ def test_whoever_fills_and_turns_secrets_reaches_all_of_them() -> None:
         ]
         reach[name] = {ref["Ref"] for ref in resources}
     assert reach == {"Migrate": secrets, "Rotate": turned}
-    assert secrets - turned == {"OperatorSecret", "ScheduleSecret"}  # API keys: the API itself rotates them
+    # API keys, which the API itself rotates; and what customers' own servers know, who would have to turn along
+    assert secrets - turned == {"OperatorSecret", "ScheduleSecret", "WebhooksSecret"}
 
 
 def test_nothing_but_the_functions_own_things_is_opened_by_a_wildcard() -> None:
@@ -191,10 +194,13 @@ def test_nothing_but_the_functions_own_things_is_opened_by_a_wildcard() -> None:
         if "*" in listed(one["Resource"])
         for action in listed(one["Action"])
     }
-    # X-Ray and CloudWatch know no resources to narrow it to
+    # X-Ray and CloudWatch know no resources to narrow it to; telephones have none, and all else of SNS is denied
     assert {action for _, action in wide} <= {
-        "xray:PutTraceSegments", "xray:PutTelemetryRecords", "cloudwatch:GetMetricData",
+        "xray:PutTraceSegments", "xray:PutTelemetryRecords", "cloudwatch:GetMetricData", "sns:Publish",
     }  # fmt: skip
+    sender = statements(functions()["Sender"], "platform")
+    denied = [(one["Action"], one["Resource"]) for one in sender if one["Effect"] == "Deny"]
+    assert denied == [("sns:Publish", {"Fn::Sub": "arn:${AWS::Partition}:sns:*:*:*"})]
 
 
 def test_sandboxes_at_their_most_hold_fewer_connections_than_the_proxy_has() -> None:
@@ -209,11 +215,26 @@ def test_sandboxes_at_their_most_hold_fewer_connections_than_the_proxy_has() -> 
     assert sum(held.values()) < MOST_CONNECTIONS * pool["MaxConnectionsPercent"] / 100
 
 
-def test_the_queue_waits_for_a_worker_as_long_as_lambda_asks_for() -> None:
-    [worker] = [function for name, function in functions().items() if name == "BillingWorker"]
-    assert of("AWS::SQS::Queue")["BillingQueue"]["VisibilityTimeout"] >= 6 * worker["Timeout"]
-    [source] = of("AWS::Lambda::EventSourceMapping").values()
-    assert source["ScalingConfig"]["MaximumConcurrency"] <= worker["ReservedConcurrentExecutions"]
+def test_each_queue_waits_for_its_worker_as_long_as_lambda_asks_for() -> None:
+    fed = {}
+    for source in of("AWS::Lambda::EventSourceMapping").values():
+        queue, worker = source["EventSourceArn"]["Fn::GetAtt"][0], source["FunctionName"]["Fn::GetAtt"][0]
+        fed[queue] = worker.removesuffix("LambdaFunction")
+        function = functions()[fed[queue]]
+        assert of("AWS::SQS::Queue")[queue]["VisibilityTimeout"] >= 6 * function["Timeout"]
+        assert source["ScalingConfig"]["MaximumConcurrency"] <= function["ReservedConcurrentExecutions"]
+        assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert fed == {"BillingQueue": "BillingWorker", "ParcelsQueue": "Sender", "ReceiptsQueue": "Receipts"}
+
+
+def test_the_sender_has_time_for_its_parcels_and_a_lease_is_longer_than_their_way() -> None:
+    sender, queues = functions()["Sender"], of("AWS::SQS::Queue")
+    assert sender["Timeout"] > 2 * SECONDS
+    assert (
+        LEASE.total_seconds()
+        >= queues["ParcelsQueue"]["VisibilityTimeout"] + queues["ReceiptsQueue"]["VisibilityTimeout"]
+    )
+    assert queues["ParcelsQueue"]["MessageRetentionPeriod"] > LEASE.total_seconds()
 
 
 def test_the_authorizer_stands_before_every_question_and_before_nothing_else() -> None:
@@ -233,9 +254,10 @@ def test_the_authorizer_stands_before_every_question_and_before_nothing_else() -
     assert (authorizer.get("IdentitySource", []), authorizer["AuthorizerResultTtlInSeconds"]) == ([], 0)
 
 
-def test_whoever_has_a_database_is_in_the_network_and_the_authorizer_is_not() -> None:
+def test_whoever_has_a_database_is_in_the_network_and_whoever_goes_to_strangers_is_not() -> None:
     outside = {name for name, function in functions().items() if "VpcConfig" not in function}
-    assert outside == {"Authorizer"}
+    assert outside == {"Authorizer", "Sender"}
+    assert not any("landlord_" in json.dumps(environment(functions()[name])) for name in outside)
     # and the network leads nowhere: no gateway to the internet, no NAT, no public address
     kinds = {resource["Type"] for resource in template()["Resources"].values()}
     assert not kinds & {"AWS::EC2::InternetGateway", "AWS::EC2::NatGateway", "AWS::EC2::EIP"}

@@ -195,6 +195,16 @@ def _without(node: Any, gone: set[str]) -> Any:
     }
 
 
+async def _tried(admin_url: str) -> str | None:
+    """What came of the last try to send the one webhook."""
+    admin = await asyncpg.connect(admin_url)
+    try:
+        said: str | None = await admin.fetchval("select last_failure from landlord.outbox where kind = 'webhook'")
+        return said
+    finally:
+        await admin.close()
+
+
 async def _bootstrap(cluster: postgres.Cluster, password: str) -> None:
     """What an administrator does by hand (docs/operations.md, "Deploy")."""
     superuser = await asyncpg.connect(cluster.superuser_url)
@@ -206,7 +216,7 @@ async def _bootstrap(cluster: postgres.Cluster, password: str) -> None:
 def test_it_is_used_as_customers_and_operators_use_it(deployment: Deployment) -> None:
     done = deployment.invoke("migrate", {})
     assert done["ran"] == [step.version for step in migrate.migrations()]
-    assert done["filled"] == ["context", "sessions", "operator", "schedule"]
+    assert done["filled"] == ["context", "sessions", "webhooks", "operator", "schedule"]
     assert deployment.get("/readyz") == (200, {"status": "ready", "problems": []})
 
     asyncio.run(_furnish(deployment.admin_url))
@@ -247,6 +257,14 @@ def test_it_is_used_as_customers_and_operators_use_it(deployment: Deployment) ->
     assert deployment.post(DASHBOARD, "garbage")[0] == 403
     assert deployment.post(DASHBOARD, None)[0] == 401
 
+    # its own server is to hear of invoices; there is none behind this name, nor any names where this runs
+    hook = deployment.ask(
+        "mutation($input: CreateWebhookEndpointInput!) { createWebhookEndpoint(input: $input) { secret errors { code } } }",
+        tenant,
+        input={"url": "https://hooks.initech.invalid/landlord", "eventTypes": ["invoice.issued"]},
+    )
+    assert (hook["errors"], hook["secret"][:6]) == ([], "whsec_")
+
     # the month is billed by whoever the queue calls
     run = deployment.ask(
         "mutation($input: RunBillingInput!) { runBilling(input: $input) { billingRun { id } errors { message } } }",
@@ -266,6 +284,10 @@ def test_it_is_used_as_customers_and_operators_use_it(deployment: Deployment) ->
 
     [mail] = _until(mails, lambda taken: len(taken) > 0)
     assert mail["Subject"] == f"Invoice {invoice['number']} for {month}"
+
+    # what became of the webhook comes back from the function without a database, by two queues
+    tried = _until(lambda: asyncio.run(_tried(deployment.admin_url)), lambda said: said is not None)
+    assert tried in ("The server's name leads nowhere.", "The server did not answer within 10 seconds.")
 
     # what ends is over at the gateway too, though nobody asks the database there
     ended = deployment.ask("mutation { revokeSession { errors { code } } }", tenant)

@@ -18,6 +18,11 @@ def test_what_depends_on_a_setting_counts_where_it_is_set() -> None:
 
 def test_each_function_is_its_own() -> None:
     assert actions("outbox_worker", set()) == {"rds-db:connect", "ses:SendEmail", "ses:SendRawEmail"}
+    given_out = actions("outbox_worker", {"LANDLORD_PARCELS_QUEUE_URL"}) - actions("outbox_worker", set())
+    assert given_out == {"sqs:SendMessage"}
+    told = {"LANDLORD_SECRETS", "LANDLORD_RECEIPTS_QUEUE_URL"}
+    assert actions("sender", told) == {"secretsmanager:GetSecretValue", "sns:Publish", "sqs:SendMessage"}
+    assert actions("receipts", set()) == {"rds-db:connect"}
     assert "rds-db:connect" not in actions("authorizer", {"LANDLORD_ACCESS_TABLE"})
     reads = {"rds-db:connect", "secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"}
     assert actions("migrate", set()) == {*reads, "secretsmanager:PutSecretValue"}

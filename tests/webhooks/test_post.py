@@ -128,6 +128,18 @@ async def test_where_the_first_address_does_not_answer_the_next_does(hooks: Hook
     assert await refusal(world) == "The connection to the server broke, or was refused."
 
 
+async def test_ipv4_is_tried_first_and_three_addresses_at_most(hooks: Hooks) -> None:
+    newer = [f"2600:1f18::{number}" for number in range(1, 5)]
+    world = hooks.net(**{HOST: [*newer, PUBLIC, OTHER]})
+    world.dead = {PUBLIC}
+    assert await post(URL, HEADERS, b"{}", world.net) == 204
+    assert world.dialled == [PUBLIC, OTHER]
+    world = hooks.net(**{HOST: newer})
+    world.dead = set(newer)
+    assert await refusal(world) == "The connection to the server broke, or was refused."
+    assert world.dialled == newer[:3]
+
+
 async def test_a_name_that_leads_nowhere_is_told(hooks: Hooks) -> None:
     world = hooks.net(**{"hooks.globex.example": []})
     for url in ("https://nowhere.example/", "https://hooks.globex.example/"):
