@@ -13,7 +13,7 @@ from uuid import UUID
 import orjson
 
 from db.page import COUNT_LIMIT, Edge, Page
-from db.session import Session, columns, signed_argument
+from db.session import Session, columns, selecting, signed_argument
 
 
 class AuditAction(StrEnum):
@@ -119,12 +119,12 @@ _WHICH = """
     and ($9::text is null or e.resource_type = $9)
     and ($10::text is null or e.resource_id = $10)
 """
-_PAGE_OF_ALL = f"select {_EVENT} from audit_events e where {_WHICH} order by e.id desc limit $1::int"
+_PAGE_OF_ALL = f"select {{row}} from audit_events e where {_WHICH} order by e.id desc limit $1::int"
 _PAGE_OF_CUSTOMER = f"""
-    select {_EVENT} from audit_events e where e.customer_id = $11::uuid and {_WHICH} order by e.id desc limit $1::int
+    select {{row}} from audit_events e where e.customer_id = $11::uuid and {_WHICH} order by e.id desc limit $1::int
 """
 _PAGES_OF_CUSTOMERS = f"""
-    select {_EVENT}
+    select {{row}}
       from unnest($11::uuid[]) as parent (id)
      cross join lateral (
                select * from audit_events e
@@ -156,12 +156,19 @@ def _pair(parent: UUID, number: int) -> tuple[UUID, int]:
 
 
 async def page(
-    session: Session, *, first: int, after: UUID | None, wanted: Wanted, customer_id: UUID | None = None
+    session: Session,
+    *,
+    first: int,
+    after: UUID | None,
+    wanted: Wanted,
+    customer_id: UUID | None = None,
+    row: type[EventRow] = EventRow,
 ) -> Page[EventRow]:
     """Newest first. Without a customer: all that the session sees, the house's own too for operators."""
     customer = [customer_id] if customer_id is not None else []
     values = [*wanted._values(), *customer]
-    rows = await session.all(EventRow, _PAGE_OF_CUSTOMER if customer else _PAGE_OF_ALL, first + 1, after, *values)
+    sql = selecting(_PAGE_OF_CUSTOMER if customer else _PAGE_OF_ALL, row, "e.")
+    rows = await session.all(row, sql, first + 1, after, *values)
 
     async def count() -> int:
         number: int = await session.value(_COUNT_OF_CUSTOMER if customer else _COUNT_OF_ALL, COUNT_LIMIT, None, *values)
@@ -171,9 +178,16 @@ async def page(
 
 
 async def pages_by_customers(
-    session: Session, customer_ids: Sequence[UUID], *, first: int, after: UUID | None, wanted: Wanted
+    session: Session,
+    customer_ids: Sequence[UUID],
+    *,
+    first: int,
+    after: UUID | None,
+    wanted: Wanted,
+    row: type[EventRow] = EventRow,
 ) -> list[EventRow]:
-    return await session.all(EventRow, _PAGES_OF_CUSTOMERS, first + 1, after, *wanted._values(), customer_ids)
+    sql = selecting(_PAGES_OF_CUSTOMERS, row, "e.")
+    return await session.all(row, sql, first + 1, after, *wanted._values(), customer_ids)
 
 
 async def counts_by_customers(

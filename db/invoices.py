@@ -16,7 +16,7 @@ import orjson
 
 from db import as_json
 from db.page import COUNT_LIMIT, Edge, Page
-from db.session import Session, columns, numerics
+from db.session import Session, columns, numerics, selecting
 
 
 class InvoiceStatus(StrEnum):
@@ -247,13 +247,13 @@ _WANTED = """
     and ($3::text[] is null
          or case when i.status = 'issued' and i.due_on < $4::date then 'overdue' else i.status end = any($3::text[]))
 """
-_PAGE_OF_ALL = f"select {_INVOICE} from invoices i where {_WANTED} order by i.id desc limit $1::int"
-_PAGE_OF_MONTH = f"select {_INVOICE} from invoices i where i.month = $5 and {_WANTED} order by i.id desc limit $1::int"
+_PAGE_OF_ALL = f"select {{row}} from invoices i where {_WANTED} order by i.id desc limit $1::int"
+_PAGE_OF_MONTH = f"select {{row}} from invoices i where i.month = $5 and {_WANTED} order by i.id desc limit $1::int"
 _PAGE_OF_CUSTOMER = f"""
-    select {_INVOICE} from invoices i where i.customer_id = $7::uuid and {_WANTED} order by i.id desc limit $1::int
+    select {{row}} from invoices i where i.customer_id = $7::uuid and {_WANTED} order by i.id desc limit $1::int
 """
 _PAGES_OF_CUSTOMERS = f"""
-    select {_INVOICE}
+    select {{row}}
       from unnest($7::uuid[]) as parent (id)
      cross join lateral (
                select * from invoices i where i.customer_id = parent.id and {_WANTED} order by i.id desc limit $1::int
@@ -286,6 +286,7 @@ async def page(
     statuses: Sequence[str] | None = None,
     from_month: date | None = None,
     to_month: date | None = None,
+    row: type[InvoiceRow] = InvoiceRow,
 ) -> Page[InvoiceRow]:
     """Newest first. `today` tells overdue invoices from issued ones; months are by their first days, both included."""
     wanted: list[Any] = [statuses, today, from_month, to_month]
@@ -296,7 +297,7 @@ async def page(
         ask, count = _PAGE_OF_MONTH, _COUNT_OF_MONTH
     else:
         ask, count = _PAGE_OF_ALL, _COUNT_OF_ALL
-    rows = await session.all(InvoiceRow, ask, first + 1, after, *wanted)
+    rows = await session.all(row, selecting(ask, row, "i."), first + 1, after, *wanted)
 
     async def how_many() -> int:
         found: int = await session.value(count, COUNT_LIMIT, None, *wanted)
@@ -315,11 +316,11 @@ async def pages_by_customers(
     statuses: Sequence[str] | None = None,
     from_month: date | None = None,
     to_month: date | None = None,
+    row: type[InvoiceRow] = InvoiceRow,
 ) -> list[InvoiceRow]:
     """Up to `first + 1` of each customer, newest first; the rest as `page`."""
-    return await session.all(
-        InvoiceRow, _PAGES_OF_CUSTOMERS, first + 1, after, statuses, today, from_month, to_month, customer_ids
-    )
+    sql = selecting(_PAGES_OF_CUSTOMERS, row, "i.")
+    return await session.all(row, sql, first + 1, after, statuses, today, from_month, to_month, customer_ids)
 
 
 async def counts_by_customers(

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import MISSING, dataclass, fields, is_dataclass, make_dataclass
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, make_dataclass
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Literal, TypeVar
 
 import asyncpg
@@ -214,6 +214,24 @@ def quick(row: type[Row]) -> Callable[..., Row]:
         return made
 
     return make
+
+
+@lru_cache(maxsize=1024)
+def narrow(row: type, names: frozenset[str]) -> type:
+    """A row type with these fields of another alone, and with its properties: what nobody looks at is not asked for."""
+    own: list[Any] = [(one.name, one.type, field(metadata=one.metadata)) for one in fields(row) if one.name in names]
+    properties = {name: value for name, value in vars(row).items() if isinstance(value, property)}
+    return make_dataclass(row.__name__, own, frozen=True, slots=True, namespace=properties)
+
+
+def selecting(sql: str, row: Any, prefix: str) -> str:
+    """A constant of ours with the select list of a row type in the place of `{row}`."""
+    return _selecting(sql, row, prefix)
+
+
+@lru_cache(maxsize=1024)
+def _selecting(sql: str, row: type, prefix: str) -> str:
+    return sql.replace("{row}", columns(row, prefix))
 
 
 @cache

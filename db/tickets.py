@@ -10,7 +10,7 @@ from operator import attrgetter
 from uuid import UUID
 
 from db.page import COUNT_LIMIT, Edge, Page
-from db.session import Session, columns
+from db.session import Session, columns, selecting
 
 
 class TicketStatus(StrEnum):
@@ -74,16 +74,16 @@ _WANTED = """
     and ($4::text[] is null or t.priority = any($4))
     and ($5::text is null or t.assigned_to = $5)
 """
-_PAGE_OF_ALL = f"select {_TICKET} from support_tickets t where {_WANTED} order by t.id desc limit $1::int"
+_PAGE_OF_ALL = f"select {{row}} from support_tickets t where {_WANTED} order by t.id desc limit $1::int"
 _PAGE_OF_CUSTOMER = f"""
-    select {_TICKET}
+    select {{row}}
       from support_tickets t
      where t.customer_id = $6::uuid and {_WANTED}
      order by t.id desc
      limit $1::int
 """
 _PAGES_OF_CUSTOMERS = f"""
-    select {_TICKET}
+    select {{row}}
       from unnest($6::uuid[]) as parent (id)
      cross join lateral (
                select * from support_tickets t
@@ -116,11 +116,13 @@ async def page(
     statuses: Sequence[TicketStatus] | None = None,
     priorities: Sequence[TicketPriority] | None = None,
     assigned_to: str | None = None,
+    row: type[TicketRow] = TicketRow,
 ) -> Page[TicketRow]:
     """Newest first."""
     customer = [customer_id] if customer_id is not None else []
     wanted = [statuses, priorities, assigned_to, *customer]
-    rows = await session.all(TicketRow, _PAGE_OF_CUSTOMER if customer else _PAGE_OF_ALL, first + 1, after, *wanted)
+    sql = selecting(_PAGE_OF_CUSTOMER if customer else _PAGE_OF_ALL, row, "t.")
+    rows = await session.all(row, sql, first + 1, after, *wanted)
 
     async def count() -> int:
         number: int = await session.value(_COUNT_OF_CUSTOMER if customer else _COUNT_OF_ALL, COUNT_LIMIT, None, *wanted)
@@ -138,10 +140,10 @@ async def pages_by_customers(
     statuses: Sequence[TicketStatus] | None = None,
     priorities: Sequence[TicketPriority] | None = None,
     assigned_to: str | None = None,
+    row: type[TicketRow] = TicketRow,
 ) -> list[TicketRow]:
-    return await session.all(
-        TicketRow, _PAGES_OF_CUSTOMERS, first + 1, after, statuses, priorities, assigned_to, customer_ids
-    )
+    sql = selecting(_PAGES_OF_CUSTOMERS, row, "t.")
+    return await session.all(row, sql, first + 1, after, statuses, priorities, assigned_to, customer_ids)
 
 
 async def counts_by_customers(
@@ -258,8 +260,8 @@ async def answer(session: Session, ticket: TicketRow, *, at: datetime) -> Ticket
 # ---------------------------------------------------------------- comments
 
 # A ticket's own customer leads to the index of its comments.
-_PAGES_OF_TICKETS = f"""
-    select {_COMMENT}
+_PAGES_OF_TICKETS = """
+    select {row}
       from support_tickets t
      cross join lateral (
                select * from ticket_comments c
@@ -286,9 +288,15 @@ _COUNTS_OF_TICKETS = """
 
 
 async def comments_by_tickets(
-    session: Session, ticket_ids: Sequence[UUID], *, first: int, after: UUID | None
+    session: Session,
+    ticket_ids: Sequence[UUID],
+    *,
+    first: int,
+    after: UUID | None,
+    row: type[CommentRow] = CommentRow,
 ) -> list[CommentRow]:
-    return await session.all(CommentRow, _PAGES_OF_TICKETS, first + 1, after, ticket_ids)
+    sql = selecting(_PAGES_OF_TICKETS, row, "c.")
+    return await session.all(row, sql, first + 1, after, ticket_ids)
 
 
 async def comment_counts_by_tickets(session: Session, ticket_ids: Sequence[UUID]) -> list[tuple[UUID, int]]:

@@ -20,6 +20,7 @@ from typing import Any, Final, TypeAlias
 
 from auth.scopes import Scope
 from billing.periods import Month
+from db.session import narrow
 from resolvers import shapes
 from resolvers.cost import Cost, Step
 from resolvers.shapes import Edge, Part, Shape
@@ -27,7 +28,7 @@ from schema.context import Context, Facts
 from schema.texts import Money, decimal_text, instant_text
 
 Variables: TypeAlias = Mapping[str, Any]
-# What a level of objects becomes, in their order.
+# What a level of objects becomes, in their order: a list, or an awaitable of a sequence.
 _Column: TypeAlias = Callable[[Sequence[Any], Context, Variables], "Sequence[Any] | Awaitable[Sequence[Any]]"]
 
 
@@ -159,20 +160,30 @@ def _written(form: str | Mapping[str, str]) -> Callable[[Any], Any]:
 
 
 class _Objects:
-    """What is asked of each object of one shape."""
+    """What is asked of each object of one shape. `reads` are the attributes of a row that it takes for that."""
 
     def __init__(self, shape: Shape, fields: Sequence[Mapping[str, Any]]) -> None:
         self._keys = [field["key"] for field in fields]
         self._columns = [_column(shape, field) for field in fields]
+        self.reads = frozenset().union(*(_reads(shape, field) for field in fields))
 
     async def read(self, rows: Sequence[Any], context: Context, variables: Variables) -> list[dict[str, Any]]:
         if not rows:
             return []
-        columns: list[Sequence[Any]] = []
+        columns: list[Any] = []
         for column in self._columns:
-            values = column(rows, context, variables)
-            columns.append(values if isinstance(values, Sequence) else await values)
+            values: Any = column(rows, context, variables)
+            columns.append(values if type(values) is list else await values)
         return [dict(zip(self._keys, values, strict=False)) for values in zip(*columns, strict=True)]
+
+
+def _reads(shape: Shape, field: Mapping[str, Any]) -> frozenset[str]:
+    name = field.get("name", "")
+    if (edge := shape.edge(name)) is not None:
+        return edge.reads
+    if (derived := shape.derived.get(name)) is not None:
+        return derived.reads
+    return frozenset({name})
 
 
 def _column(shape: Shape, field: Mapping[str, Any]) -> _Column:
@@ -193,8 +204,10 @@ def _column(shape: Shape, field: Mapping[str, Any]) -> _Column:
             return lambda rows, context, variables: list(map(write, map(read, rows)))
         return lambda rows, context, variables: [None if one is None else write(one) for one in map(read, rows)]
 
+    make = derived.make
+
     def column(rows: Sequence[Any], context: Context, variables: Variables) -> Sequence[Any]:
-        found = [derived(row, context) for row in rows]
+        found = [make(row, context) for row in rows]
         return found if write is _as_it_is else [None if one is None else write(one) for one in found]
 
     return column
@@ -211,10 +224,10 @@ def _values(edge: Edge, field: Mapping[str, Any]) -> _Column:
 
 def _asked(edge: Edge, field: Mapping[str, Any]) -> _Column:
     assert edge.shape is not None
-    arguments = _Arguments(field["arguments"])
     shape = shapes.shape(edge.shape)
     if edge.kind == "page":
         parts = _Parts(shape, field["fields"])
+        arguments = _Arguments(field["arguments"], _narrowed(edge, parts.reads))
 
         async def pages(rows: Sequence[Any], context: Context, variables: Variables) -> Sequence[Any]:
             found = await edge.ask(context, rows, **arguments.of(variables))
@@ -222,6 +235,7 @@ def _asked(edge: Edge, field: Mapping[str, Any]) -> _Column:
 
         return pages
     objects = _Objects(shape, field["fields"])
+    arguments = _Arguments(field["arguments"], _narrowed(edge, objects.reads))
     if edge.kind == "one":
         may_be_null = field["null"]
 
@@ -270,14 +284,22 @@ async def _nested(
     return cut
 
 
+# What rows are told apart and put together by, besides what is shown of them.
+_ALWAYS: Final = frozenset({"id", "customer_id", "ticket_id"})
+
+
+def _narrowed(edge: Edge, reads: frozenset[str]) -> Mapping[str, Any]:
+    return {} if edge.row is None else {"row": narrow(edge.row, reads | _ALWAYS)}
+
+
 class _Arguments:
-    def __init__(self, data: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(self, data: Mapping[str, Mapping[str, Any]], besides: Mapping[str, Any]) -> None:
         self._variables = {name: one["variable"] for name, one in data.items() if "variable" in one}
-        self._fixed = {
+        self._fixed: dict[str, Any] = {
             name: COERCED[one["type"]](one["value"]) if "type" in one and one["value"] is not None else one["value"]
             for name, one in data.items()
             if "variable" not in one
-        }
+        } | dict(besides)
 
     def of(self, variables: Variables) -> Mapping[str, Any]:
         if not self._variables:
@@ -291,6 +313,7 @@ class _Parts:
 
     def __init__(self, shape: Shape, fields: Sequence[Mapping[str, Any]]) -> None:
         self._keys = [field["key"] for field in fields]
+        self.reads: frozenset[str] = frozenset()
         self._columns = [self._column(shape, field) for field in fields]
 
     async def read(self, parts: Sequence[Part], context: Context, variables: Variables) -> list[dict[str, Any]]:
@@ -309,9 +332,10 @@ class _Parts:
         match field["name"]:
             case "nodes":
                 objects = _Objects(shape, field["fields"])
+                self.reads |= objects.reads
 
                 async def nodes(parts: Sequence[Part], context: Context, variables: Variables) -> Sequence[Any]:
-                    return await _nested(objects, [part.page.rows for part in parts], context, variables)
+                    return await _nested(objects, [part.rows for part in parts], context, variables)
 
                 return nodes
             case "total_count":
@@ -331,13 +355,13 @@ class _Parts:
 
 
 def _cursor(rows: Iterable[Any], part: Part) -> str | None:
-    return next((part.window.cursor(row.id) for row in rows), None)
+    return next((part.window().cursor(row.id) for row in rows), None)
 
 
 _PAGE_INFO: Final[Mapping[str, Callable[[Part], Any]]] = {
-    "has_next_page": lambda part: part.page.has_next,
-    "has_previous_page": lambda part: part.page.after_given,
-    "start_cursor": lambda part: _cursor(part.page.rows[:1], part),
-    "end_cursor": lambda part: _cursor(part.page.rows[-1:], part),
+    "has_next_page": lambda part: part.has_next,
+    "has_previous_page": lambda part: part.after_given,
+    "start_cursor": lambda part: _cursor(part.rows[:1], part),
+    "end_cursor": lambda part: _cursor(part.rows[-1:], part),
 }
 PAGE_INFO: Final = frozenset(_PAGE_INFO)

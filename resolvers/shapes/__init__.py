@@ -28,24 +28,32 @@ from schema.windows import FIRST_AT_MOST, Window, window
 Ask: TypeAlias = Callable[..., Awaitable[Sequence[Any]]]
 # What narrows a list, by the names of the input's fields in Python: constants of the document, enums by their names.
 Filter: TypeAlias = Mapping[str, Any]
-# Of an object, what a field of it is, before it is written as the field's type says.
-Derived: TypeAlias = Callable[[Any, Context], Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Part:
-    """A part of a connection's list."""
+    """A part of a connection's list. What few ask for is made when somebody does: the window, and the count."""
 
-    page: Page[Any]
-    window: Window
+    rows: Sequence[Any]
+    has_next: bool
+    after_given: bool
+    window: Callable[[], Window]
+    counted: Callable[[], Awaitable[int]]
+
+    @classmethod
+    def of(cls, page: Page[Any], here: Window) -> Part:
+        return cls(page.rows, page.has_next, page.after_given, lambda: here, page.count)
 
     async def count(self) -> int:
-        return min(await self.page.count(), COUNT_LIMIT)
+        return min(await self.counted(), COUNT_LIMIT)
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
     """A field that is asked for: `one` object or null, `many` of them, a `page`, or a plain `value`.
+
+    It `reads` these attributes of its parents. With a `row`, `ask` also takes as `row` a narrower one, which has no more
+    than is read of its objects.
 
     `as_json(context, parents, names, **arguments)` gives each parent's list as JSON text that the database wrote, of
     these of its items' fields; `written` are the names that it knows, as clients write them.
@@ -54,8 +62,18 @@ class Edge:
     kind: Literal["one", "many", "page", "value"]
     ask: Ask
     shape: str | None = None
+    row: type | None = None
+    reads: frozenset[str] = frozenset({"id", "customer_id"})
     as_json: Ask | None = None
     written: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """What a field is, before it is written as its type says, made of these attributes of the row."""
+
+    make: Callable[[Any, Context], Any]
+    reads: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +101,12 @@ def names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
+def derived(make: Callable[[Any, Context], Any], reads: str) -> Derived:
+    return Derived(make, names(reads))
+
+
 def id_of(prefix: str) -> Derived:
-    return lambda row, _: typeid(prefix, row.id)
+    return derived(lambda row, _: typeid(prefix, row.id), "id")
 
 
 # The module of the noun that each shape is of, where SHAPES has it.
@@ -154,8 +176,9 @@ async def grouped(
 
 
 def one(question: Any, key: Callable[[Any], Hashable], of: Callable[[Any], Hashable] = ITSELF) -> Ask:
-    async def ask(context: Context, parents: Sequence[Any]) -> Sequence[Any]:
-        return [rows[0] if rows else None for rows in await grouped(context, parents, question, key, of)]
+    async def ask(context: Context, parents: Sequence[Any], **narrow: Any) -> Sequence[Any]:
+        found = await grouped(context, parents, partial(question, **narrow), key, of)
+        return [rows[0] if rows else None for rows in found]
 
     return ask
 
@@ -170,6 +193,7 @@ async def pages(
     after: str | None,
     bind: Callable[[UUID], Any],
     most: int = FIRST_AT_MOST,
+    row: type | None = None,
     **narrowed: Any,
 ) -> list[Part]:
     """Of a list that hangs on each parent: one statement for all of them, and one more if somebody counts.
@@ -177,23 +201,46 @@ async def pages(
     `bind` says what a cursor of a parent's list is bound to, as JSON.
     """
     ids = [parent.id for parent in parents]
-    windows = [window(ordering, first=first, after=after, filter=bind(id), most=most) for id in ids]
-    here, own = windows[0], list(dict.fromkeys(ids))  # an object may be on a level more than once
+    listed = _Listed(context, ordering, edge, list(dict.fromkeys(ids)), first, after, bind, most, narrowed)
+    here = listed.window(ids[0])
+    if after is not None:
+        for id in ids[1:]:
+            listed.window(id)  # a cursor is of one list, and refused by the others
     found: dict[UUID, list[Any]] = defaultdict(list)
-    for row in await edge.ask(context.session, own, first=here.first, after=here.after, **narrowed):
-        found[edge.parent(row)].append(row)
-    counted: dict[UUID, int] = {}
-
-    async def count(id: UUID) -> int:
-        if not counted:
-            counted.update(dict.fromkeys(own, 0))
-            counted.update(await edge.count(context.session, own, **narrowed))
-        return counted[id]
-
+    asked = narrowed if row is None else narrowed | {"row": row}
+    for one in await edge.ask(context.session, listed.ids, first=here.first, after=here.after, **asked):
+        found[edge.parent(one)].append(one)
+    size, given = here.first, after is not None
     return [
-        Part(Page.cut(found[id], first=here.first, after_given=after is not None, count=partial(count, id)), one)
-        for id, one in zip(ids, windows, strict=True)
+        Part(rows[:size], len(rows) > size, given, partial(listed.window, id), partial(listed.count, id))
+        for id, rows in [(id, found[id]) for id in ids]
     ]
+
+
+@dataclass(slots=True)
+class _Listed:
+    """The lists of one level: an object may be on it more than once."""
+
+    context: Context
+    ordering: str
+    edge: page.Edge[Any]
+    ids: list[UUID]
+    first: int | None
+    after: str | None
+    bind: Callable[[UUID], Any]
+    most: int
+    narrowed: Mapping[str, Any]
+    counted: dict[UUID, int] = field(default_factory=dict)
+
+    def window(self, id: UUID) -> Window:
+        """Raises Invalid."""
+        return window(self.ordering, first=self.first, after=self.after, filter=self.bind(id), most=self.most)
+
+    async def count(self, id: UUID) -> int:
+        if not self.counted:
+            self.counted.update(dict.fromkeys(self.ids, 0))
+            self.counted.update(await self.edge.count(self.context.session, self.ids, **self.narrowed))
+        return self.counted[id]
 
 
 def filtered(filter: Filter) -> Callable[[UUID], Any]:

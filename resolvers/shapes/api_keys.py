@@ -13,6 +13,7 @@ from resolvers.shapes import (
     ITSELF,
     Edge,
     Shape,
+    derived,
     grouped,
     id_of,
     names,
@@ -21,7 +22,10 @@ from schema.context import Context
 
 _KEY = Shape(
     plain=names("name prefix scopes created_at expires_at last_used_at"),
-    derived={"id": id_of("key"), "is_active": lambda row, context: holding.works(row, context.now)},
+    derived={
+        "id": id_of("key"),
+        "is_active": derived(lambda row, context: holding.works(row, context.now), "revoked_at expires_at"),
+    },
 )
 
 

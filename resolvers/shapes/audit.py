@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import lru_cache
 from operator import attrgetter
@@ -20,6 +20,7 @@ from resolvers.shapes import (
     Edge,
     Part,
     Shape,
+    derived,
     id_of,
     names,
     pages,
@@ -32,14 +33,16 @@ from schema.windows import LONGEST_PAGE, window
 _A_LITTLE: Final = timedelta(hours=1)
 
 
-def _of_whom(read: Callable[[EventRow], str | None]) -> Derived:
+def _of_whom(name: str) -> Derived:
     """What a tenant is not told of the company's operators."""
+
+    read = attrgetter(name)
 
     def told(row: EventRow, context: Context) -> str | None:
         hidden = row.actor_kind == "operator" and context.caller.kind is CallerKind.TENANT
         return None if hidden else read(row)
 
-    return told
+    return derived(told, f"actor_kind {name}")
 
 
 @lru_cache(maxsize=1024)
@@ -52,17 +55,23 @@ _EVENT = Shape(
     plain=names("event_type action resource_type resource_id actor status error_message request_id created_at hash"),
     derived={
         "id": id_of("evt"),
-        "customer_id": lambda row, _: None if row.customer_id is None else _customer_id(row.customer_id),
-        "actor_email": _of_whom(attrgetter("actor_email")),
-        "actor_ip": _of_whom(attrgetter("actor_ip")),
-        "actor_user_agent": _of_whom(attrgetter("actor_user_agent")),
-        "metadata": lambda row, _: orjson.loads(row.metadata),
+        "customer_id": derived(
+            lambda row, _: None if row.customer_id is None else _customer_id(row.customer_id), "customer_id"
+        ),
+        "actor_email": _of_whom("actor_email"),
+        "actor_ip": _of_whom("actor_ip"),
+        "actor_user_agent": _of_whom("actor_user_agent"),
+        "metadata": derived(lambda row, _: orjson.loads(row.metadata), "metadata"),
     },
 )
 
 
 async def _of_customers(
-    context: Context, parents: Sequence[CustomerRow], first: int | None = None, after: str | None = None
+    context: Context,
+    parents: Sequence[CustomerRow],
+    first: int | None = None,
+    after: str | None = None,
+    row: type[EventRow] = EventRow,
 ) -> Sequence[Part]:
     return await pages(
         context,
@@ -74,11 +83,16 @@ async def _of_customers(
         bind=lambda id: [str(id), None],
         most=LONGEST_PAGE,
         wanted=Wanted(until=context.now + _A_LITTLE),
+        row=row,
     )
 
 
 async def _events_of_caller(
-    context: Context, parents: Sequence[None], first: int | None = None, after: str | None = None
+    context: Context,
+    parents: Sequence[None],
+    first: int | None = None,
+    after: str | None = None,
+    row: type[EventRow] = EventRow,
 ) -> Sequence[Part]:
     here = window("audit events", first=first, after=after, most=LONGEST_PAGE)
     found = await audit.page(
@@ -87,10 +101,11 @@ async def _events_of_caller(
         after=here.after,
         customer_id=None,
         wanted=Wanted(until=context.now + _A_LITTLE),
+        row=row,
     )
-    return [Part(found, here)]
+    return [Part.of(found, here)]
 
 
-OF_CUSTOMER = Edge("page", _of_customers, "AuditEvent")
-OF_CALLER = Edge("page", _events_of_caller, "AuditEvent")
+OF_CUSTOMER = Edge("page", _of_customers, "AuditEvent", EventRow)
+OF_CALLER = Edge("page", _events_of_caller, "AuditEvent", EventRow)
 SHAPES = {"AuditEvent": _EVENT}

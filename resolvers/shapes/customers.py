@@ -14,13 +14,17 @@ from db.customers import CustomerRow
 from resolvers.shapes import (
     Edge,
     Shape,
+    derived,
     id_of,
     names,
 )
 from schema.context import Context
 from schema.ids import uuid_of
 
-_TIER_PERIOD = Shape(plain=names("tier"), derived={"from_": lambda one, _: one.start, "to": lambda one, _: one.end})
+_TIER_PERIOD = Shape(
+    plain=names("tier"),
+    derived={"from_": derived(lambda one, _: one.start, "start"), "to": derived(lambda one, _: one.end, "end")},
+)
 _FEATURES = Shape(
     plain=names(
         "tier base_price max_accounts max_regions sso_users_limit custom_scps priority_support compliance_reports"
@@ -34,14 +38,16 @@ _CUSTOMER = Shape(
     ),
     derived={
         "id": id_of("cus"),
-        "status": lambda row, context: status_on(row, context.today),
-        "tier": lambda row, context: tier_on(row, context.today),
-        "tags": lambda row, _: orjson.loads(row.tags),
-        "custom_config": lambda row, _: orjson.loads(row.custom_config),
+        "status": derived(lambda row, context: status_on(row, context.today), "closed_on suspended_at"),
+        "tier": derived(lambda row, context: tier_on(row, context.today), "tiers tier_starts"),
+        "tags": derived(lambda row, _: orjson.loads(row.tags), "tags"),
+        "custom_config": derived(lambda row, _: orjson.loads(row.custom_config), "custom_config"),
     },
     edges={
-        "tier_history": Edge("many", lambda _, rows: _histories(rows), "TierPeriod"),
-        "features": Edge("one", lambda context, rows: _features(context, rows), "TierFeatures"),
+        "tier_history": Edge("many", lambda _, rows: _histories(rows), "TierPeriod", reads=names("tiers tier_starts")),
+        "features": Edge(
+            "one", lambda context, rows: _features(context, rows), "TierFeatures", reads=names("tiers tier_starts")
+        ),
         "usage": "usage.OF_CUSTOMER",
         "invoices": "invoices.OF_CUSTOMER",
         "tickets": "tickets.OF_CUSTOMER",
@@ -70,11 +76,13 @@ async def _balances(context: Context, rows: Sequence[CustomerRow]) -> Sequence[A
     return [found.get(row.id, 0) for row in rows]
 
 
-async def customer_of_caller(context: Context, parents: Sequence[None], id: str | None = None) -> Sequence[Any]:
+async def customer_of_caller(
+    context: Context, parents: Sequence[None], id: str | None = None, row: type[CustomerRow] = CustomerRow
+) -> Sequence[Any]:
     asked = context.caller.customer_id if id is None else uuid_of("cus", id, ("id",))
-    found = [] if asked is None else await customers.by_ids(context.session, [asked])
+    found = [] if asked is None else await customers.by_ids(context.session, [asked], row=row)
     return found or [None]
 
 
-OF_CALLER = Edge("one", customer_of_caller, "Customer")
+OF_CALLER = Edge("one", customer_of_caller, "Customer", CustomerRow)
 SHAPES = {"Customer": _CUSTOMER, "TierFeatures": _FEATURES, "TierPeriod": _TIER_PERIOD}

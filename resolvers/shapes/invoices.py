@@ -17,6 +17,7 @@ from resolvers.shapes import (
     Filter,
     Part,
     Shape,
+    derived,
     filtered,
     id_of,
     many,
@@ -29,7 +30,7 @@ from schema.windows import window
 
 _LINE = Shape(
     plain=names("position kind metric tier adjusted_month description quantity billable amount"),
-    edges={"bands": Edge("many", lambda _, lines: _bands(lines), "LineBand")},
+    edges={"bands": Edge("many", lambda _, lines: _bands(lines), "LineBand", reads=names("bands"))},
 )
 _BAND = Shape(plain=names("quantity unit price_per_unit amount"))
 _PAYMENT = Shape(plain=names("amount method reference received_at"), derived={"id": id_of("pay")})
@@ -42,22 +43,24 @@ _INVOICE = Shape(
     ),
     derived={
         "id": id_of("inv"),
-        "status": lambda row, context: standing.status(row, context.today),
-        "amount_due": lambda row, _: standing.amount_due(row),
+        "status": derived(lambda row, context: standing.status(row, context.today), "status due_on"),
+        "amount_due": derived(
+            lambda row, _: standing.amount_due(row), "status total_amount credit_applied amount_credited amount_paid"
+        ),
     },
     edges={
         "lines": Edge(
             "many",
             many(invoices.lines_by_invoices, attrgetter("key"), attrgetter("invoice")),
             "InvoiceLine",
-            lambda context, rows, names: _lines_as_json(context, rows, names),
-            frozenset(invoices.WRITTEN_LINE),
+            as_json=lambda context, rows, names: _lines_as_json(context, rows, names),
+            written=frozenset(invoices.WRITTEN_LINE),
         ),
         "payments": Edge("many", many(payments.by_invoices, attrgetter("key"), attrgetter("invoice")), "Payment"),
         "credit_notes": Edge(
             "many", many(credit_notes.by_invoices, attrgetter("key"), attrgetter("invoice")), "CreditNote"
         ),
-        "customer": Edge("one", one(customers.by_ids, attrgetter("customer_id")), "Customer"),
+        "customer": Edge("one", one(customers.by_ids, attrgetter("customer_id")), "Customer", CustomerRow),
     },
 )
 
@@ -80,6 +83,7 @@ async def _of_customers(
     first: int | None = None,
     after: str | None = None,
     filter: Filter = MappingProxyType({}),
+    row: type[InvoiceRow] = InvoiceRow,
 ) -> Sequence[Part]:
     return await pages(
         context,
@@ -91,6 +95,7 @@ async def _of_customers(
         bind=filtered(filter),
         today=context.today,
         **_statuses(filter),
+        row=row,
     )
 
 
@@ -100,12 +105,13 @@ async def _invoices_of_caller(
     first: int | None = None,
     after: str | None = None,
     filter: Filter = MappingProxyType({}),
+    row: type[InvoiceRow] = InvoiceRow,
 ) -> Sequence[Part]:
     here = window("invoices", first=first, after=after, filter=filter or None)
     found = await invoices.page(
-        context.session, first=here.first, after=here.after, today=context.today, **_statuses(filter)
+        context.session, first=here.first, after=here.after, today=context.today, **_statuses(filter), row=row
     )
-    return [Part(found, here)]
+    return [Part.of(found, here)]
 
 
 def _statuses(filter: Filter) -> dict[str, Any]:
@@ -114,8 +120,8 @@ def _statuses(filter: Filter) -> dict[str, Any]:
     return {"statuses": None if names is None else tuple(invoices.InvoiceStatus[name] for name in names)}
 
 
-OF_CUSTOMER = Edge("page", _of_customers, "Invoice")
-OF_CALLER = Edge("page", _invoices_of_caller, "Invoice")
+OF_CUSTOMER = Edge("page", _of_customers, "Invoice", InvoiceRow)
+OF_CALLER = Edge("page", _invoices_of_caller, "Invoice", InvoiceRow)
 SHAPES = {
     "CreditNote": _CREDIT_NOTE,
     "Invoice": _INVOICE,

@@ -9,6 +9,7 @@ from typing import Any
 
 from db import customers, tickets
 from db.customers import CustomerRow
+from db.tickets import CommentRow, TicketRow
 from resolvers.shapes import (
     Edge,
     Filter,
@@ -30,16 +31,24 @@ _TICKET = Shape(
     ),
     derived={"id": id_of("tkt")},
     edges={
-        "customer": Edge("one", one(customers.by_ids, attrgetter("customer_id")), "Customer"),
-        "comments": Edge("page", lambda context, rows, **window: _comments(context, rows, **window), "TicketComment"),
+        "customer": Edge("one", one(customers.by_ids, attrgetter("customer_id")), "Customer", CustomerRow),
+        "comments": Edge(
+            "page", lambda context, rows, **window: _comments(context, rows, **window), "TicketComment", CommentRow
+        ),
     },
 )
 
 
 async def _comments(
-    context: Context, parents: Sequence[Any], first: int | None = None, after: str | None = None
+    context: Context,
+    parents: Sequence[Any],
+    first: int | None = None,
+    after: str | None = None,
+    row: type[CommentRow] = CommentRow,
 ) -> Sequence[Part]:
-    return await pages(context, parents, "comments of a ticket", tickets.COMMENTS, first=first, after=after, bind=str)
+    return await pages(
+        context, parents, "comments of a ticket", tickets.COMMENTS, first=first, after=after, bind=str, row=row
+    )
 
 
 def _narrowed(filter: Filter) -> dict[str, Any]:
@@ -56,6 +65,7 @@ async def _of_customers(
     first: int | None = None,
     after: str | None = None,
     filter: Filter = MappingProxyType({}),
+    row: type[TicketRow] = TicketRow,
 ) -> Sequence[Part]:
     return await pages(
         context,
@@ -66,6 +76,7 @@ async def _of_customers(
         after=after,
         bind=filtered(filter),
         **_narrowed(filter),
+        row=row,
     )
 
 
@@ -75,12 +86,13 @@ async def _tickets_of_caller(
     first: int | None = None,
     after: str | None = None,
     filter: Filter = MappingProxyType({}),
+    row: type[TicketRow] = TicketRow,
 ) -> Sequence[Part]:
     here = window("tickets", first=first, after=after, filter=filter or None)
-    found = await tickets.page(context.session, first=here.first, after=here.after, **_narrowed(filter))
-    return [Part(found, here)]
+    found = await tickets.page(context.session, first=here.first, after=here.after, **_narrowed(filter), row=row)
+    return [Part.of(found, here)]
 
 
-OF_CUSTOMER = Edge("page", _of_customers, "Ticket")
-OF_CALLER = Edge("page", _tickets_of_caller, "Ticket")
+OF_CUSTOMER = Edge("page", _of_customers, "Ticket", TicketRow)
+OF_CALLER = Edge("page", _tickets_of_caller, "Ticket", TicketRow)
 SHAPES = {"Ticket": _TICKET, "TicketComment": _COMMENT}

@@ -65,6 +65,6 @@ async def _usage_of_caller(
     return [[] if asked is None else await _months(context, from_, to)(context.session, [asked])]
 
 
-OF_CUSTOMER = Edge("many", _of_customers, "UsageMonth", _as_json, frozenset(WRITTEN))
+OF_CUSTOMER = Edge("many", _of_customers, "UsageMonth", as_json=_as_json, written=frozenset(WRITTEN))
 OF_CALLER = Edge("many", _usage_of_caller, "UsageMonth")
 SHAPES = {"UsageMonth": _USAGE}

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from auth.caller import Caller
+from db.customers import CustomerRow
 from resolvers.shapes import (
     Edge,
     Shape,
+    derived,
     names,
 )
 from resolvers.shapes.customers import customer_of_caller
@@ -17,10 +19,16 @@ from schema.context import Context
 _VIEWER = Shape(
     plain=names("kind name"),
     derived={
-        "scopes": lambda caller, _: sorted(caller.scopes),
-        "session_expires_at": lambda caller, _: None if caller.session is None else caller.session.expires_at,
+        "scopes": derived(lambda caller, _: sorted(caller.scopes), "scopes"),
+        "session_expires_at": derived(
+            lambda caller, _: None if caller.session is None else caller.session.expires_at, "session"
+        ),
     },
-    edges={"customer": Edge("one", lambda context, callers: _customer_of(context, callers), "Customer")},
+    edges={
+        "customer": Edge(
+            "one", lambda context, callers, **narrow: _customer_of(context, callers, **narrow), "Customer", CustomerRow
+        )
+    },
 )
 
 
@@ -28,8 +36,10 @@ async def _viewer(context: Context, parents: Sequence[None]) -> Sequence[Any]:
     return [context.caller]
 
 
-async def _customer_of(context: Context, callers: Sequence[Caller]) -> Sequence[Any]:
-    return await customer_of_caller(context, [None])
+async def _customer_of(
+    context: Context, callers: Sequence[Caller], row: type[CustomerRow] = CustomerRow
+) -> Sequence[Any]:
+    return await customer_of_caller(context, [None], row=row)
 
 
 CALLER = Edge("one", _viewer, "Viewer")

@@ -10,7 +10,16 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
-from graphql import GraphQLNamedType, GraphQLNonNull, GraphQLObjectType, parse, specified_rules, validate
+from graphql import (
+    GraphQLNamedType,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    get_named_type,
+    is_leaf_type,
+    parse,
+    specified_rules,
+    validate,
+)
 from strawberry.schema.schema_converter import GraphQLCoreConverter
 
 from app import Settings, create_app
@@ -245,3 +254,31 @@ async def test_an_empty_bucket_refuses_it_as_any_document(settings: Settings, la
         unknown = await here.post(f"{USAGE} # empty", {"first": 20})
     assert known.status_code == unknown.status_code == 429
     assert [one.json()["errors"][0]["extensions"]["code"] for one in (known, unknown)] == ["RATE_LIMITED"] * 2
+
+
+PATHS = {
+    "Customer": "{ customer { %s } }",
+    "Invoice": "{ customer { invoices { nodes { %s } } } }",
+    "Ticket": "{ customer { tickets { nodes { %s } } } }",
+    "TicketComment": "{ tickets { nodes { comments { nodes { %s } } } } }",
+    "AuditEvent": "{ auditEvents { nodes { %s } } }",
+}
+
+
+@pytest.mark.parametrize("name", PATHS)
+async def test_each_field_takes_of_its_row_what_it_says_that_it_reads(
+    landlord: Landlord, every_query: Compared, name: str
+) -> None:
+    """Rows are asked for with no more than that, and what misses something would quietly be answered the slow way."""
+    rich = await Belongings.of(Ledger(landlord.house, landlord.connections, landlord.admin), name="Wayne Enterprises")
+    shape = shape_of(name)
+    for python, field in python_names(name).items():
+        if python not in shape.plain | shape.derived.keys() | shape.edges.keys():
+            continue
+        below = "" if is_leaf_type(get_named_type(field.type)) else " { __typename }"
+        asked = field.extensions[GraphQLCoreConverter.DEFINITION_BACKREF]
+        public = schema.config.name_converter.get_graphql_name(asked)
+        read, surprised = every_query.read, every_query.surprised
+        answer = (await rich.owner.post(PATHS[name] % f"{public}{below}")).json()
+        assert "errors" not in answer, answer
+        assert (every_query.read, every_query.surprised) == (read + 1, surprised), public
