@@ -99,7 +99,7 @@ deploy: package node_modules/.complete  ## deploy to AWS the stage named by STAG
 	@npx --no-install osls invoke --stage $(STAGE) --function migrate
 	@npx --no-install osls deploy --stage $(STAGE)
 
-bench: $(VENV) $(EMULATOR) $(FASTER) $(PEERS)  ## measure speed, beside peers and floors (Linux on x86_64)
+bench: $(VENV) $(BUNDLE) $(EMULATOR) $(FASTER) $(PEERS)  ## measure speed, beside peers and floors (Linux on x86_64)
 	@$(BIN)/python -m bench $(BENCH_ARGS)
 
 memory: $(VENV) $(BUNDLE) $(EMULATOR) $(RUNTIME)  ## measure memory and CPU of each function in its artifact

@@ -138,9 +138,8 @@ everything is measured in turns, and what counts is the ratios.
 
 All read the same rows from the same PostgreSQL: {_data()} Each is asked by one client over one connection, {requests} requests in
 each of {rounds} rounds, everybody in turn. CPU is that of the server's process, and of all of PostgreSQL's, for one request. x is how
-many times as much as ours: the median of the rounds' ratios. p50 and p99 are the client's, p99 of all rounds together. The last two
-columns are requests answered in a second, one at a time and with {comparison.AT_ONCE} under way, where client, server and PostgreSQL share
-the machine.
+many times as much as ours: the median of the rounds' ratios. p50 and p99 are the client's, p99 of all rounds together. The last
+column is how many are answered in a second with {comparison.AT_ONCE} under way, where client, server and PostgreSQL share the machine.
 
 {speeds}
 
