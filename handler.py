@@ -203,6 +203,18 @@ async def _settle(connections: Connections, records: Sequence[dict[str, Any]]) -
     return {"batchItemFailures": failed}
 
 
+def bounced(event: dict[str, Any], context: object) -> dict[str, str]:
+    """Show that a letter was sent back, as SES tells it over EventBridge. Raises NotSentYet: then the event comes again."""
+    from billing import bounces
+
+    bounce = bounces.Bounce.read(event)
+    if bounce is None:
+        return {"status": "not ours"}
+    with _told("bounce"):
+        _work(lambda connections: bounces.settle(connections, bounce))
+    return {"status": "done"}
+
+
 def scheduled(event: dict[str, Any], context: object) -> dict[str, str]:
     """The job that a schedule's `event` names, as of the event's `time`. Raises KeyError for one that is none.
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -49,12 +49,13 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One e-mail, ready to be sent. `key` is the same at every try."""
+    """One e-mail, ready to be sent. `key` is the same at every try; `tags` are what the mail service calls it by, afterwards."""
 
     key: str
     sender: str
     recipient: str
     raw: bytes
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 # ---------------------------------------------------------------- texts

@@ -18,6 +18,7 @@ from datetime import datetime, timedelta
 import orjson
 
 from billing import mail, pdf
+from billing.bounces import CUSTOMER, NOTIFICATION
 from billing.mail import Letter, Pointless, Refused, Text
 from billing.ses import Unreachable
 from db import company, notifications, outbox
@@ -144,7 +145,8 @@ async def _write(session: Session, message: MessageRow, *, now: datetime) -> tup
 def _letter(key: str, text: Text, shown: NotificationRow) -> Letter:
     """Raises Refused."""
     attachment = None if text.paper is None else pdf.render(text.paper)
-    return mail.letter(key, text, attachment, at=shown.created_at)
+    letter = mail.letter(key, text, attachment, at=shown.created_at)
+    return replace(letter, tags={CUSTOMER: str(shown.customer_id), NOTIFICATION: str(shown.id)})
 
 
 async def _put_off(connections: Connections, message: MessageRow, reason: str, now: datetime) -> None:

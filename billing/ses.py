@@ -32,6 +32,7 @@ class Ses:
                 FromEmailAddress=letter.sender,
                 Destination={"ToAddresses": [letter.recipient]},
                 Content={"Raw": {"Data": letter.raw}},
+                EmailTags=[{"Name": name, "Value": value} for name, value in letter.tags.items()],
             )
         except ClientError as error:
             code, message = (error.response.get("Error", {}).get(part, "") for part in ("Code", "Message"))

@@ -194,6 +194,23 @@ async def hold_parcel(session: Session, customer_id: UUID, id: UUID, until: date
     )
 
 
+async def hold_sent(session: Session, notification: tuple[UUID, UUID]) -> int | None:
+    """How often the message behind this notification was tried until it left; None where it has not.
+
+    As `hold`: this transaction sees its customer and no other.
+    """
+    attempts: int | None = await session.value(
+        """
+        update outbox
+           set claimed_in = pg_current_xact_id()
+         where customer_id = $1 and notification_id = $2 and sent_at is not null
+        returning attempts
+        """,
+        *notification,
+    )
+    return attempts
+
+
 async def show_as(session: Session, message: MessageRow, notification_id: UUID) -> None:
     """This is what the customer sees of the message."""
     await session.execute(
