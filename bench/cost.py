@@ -108,6 +108,19 @@ def variable(use: Use) -> dict[str, Decimal]:
     }
 
 
+def snapshots() -> str:
+    """What SnapStart of `api` would cost and save in a month, as docs/operations.md has it."""
+    lines = ["| SnapStart of `api`, a month | USD |", "| --- | --- |"]
+    kept = _MEMORY_GB * _HOURS * 3600 * USD["snapshot_gb_second"]
+    lines.append(f"| one version kept; two while a release rolls out | {_cents(kept)} |")
+    starts = 200 * _STARTS * (USES["STANDARD"].small + USES["STANDARD"].dashboards)
+    restored = starts * _MEMORY_GB * USD["snapshot_gb_restored"]
+    saved = starts * START_MS / 1000 * _MEMORY_GB * USD["lambda_gb_second"]
+    lines.append(f"| {starts:,.0f} starts restored, of 200 STANDARD customers | {_cents(restored)} |")
+    lines.append(f"| what those starts cost without it | {_cents(saved)} |")
+    return "\n".join(lines)
+
+
 def table() -> str:
     """As docs/operations.md has it: USD a month for one customer, where all are of the tier."""
     base = sum(fixed().values(), Decimal(0))
@@ -145,4 +158,4 @@ def _cents(amount: Decimal) -> Decimal:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"{parts()}\n\n{table()}\n\n{enough()}\n")
+    sys.stdout.write(f"{parts()}\n\n{table()}\n\n{snapshots()}\n\n{enough()}\n")

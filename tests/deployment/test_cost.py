@@ -14,6 +14,7 @@ OPERATIONS = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
 def test_the_tables_are_those_that_are_computed() -> None:
     assert f"\n{cost.parts()}\n" in OPERATIONS
     assert f"\n{cost.table()}\n" in OPERATIONS
+    assert f"\n{cost.snapshots()}\n" in OPERATIONS
     [least] = set(cost.enough().values())
     assert f"from {least} customers on one costs less than 21." in OPERATIONS
     assert cost.PRICES["as_of"] in OPERATIONS
