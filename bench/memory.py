@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import orjson
@@ -38,6 +38,7 @@ from app import utc_now
 from auth import keys
 from bench import billing, dashboards
 from billing import deliveries
+from billing.bounces import BOUNCED, CUSTOMER, NOTIFICATION
 from billing.parcels import Text, Webhook
 from billing.periods import Month
 from db import company, migrate
@@ -212,7 +213,7 @@ def measure(customers: int) -> list[Work]:
         }
         works = [_authorized(account), *_answered(account, month), *_set(account)]
         works.append(_billed(account, queue, customers))
-        works += [_mailed(account), *_delivered(account), _scheduled(account), *migrated]
+        works += [_mailed(account), _sent_back(account), *_delivered(account), _scheduled(account), *migrated]
     return works
 
 
@@ -279,6 +280,33 @@ def _mailed(account: Account) -> Work:
         asyncio.run(_keep_letters(account, 0))
     assert left == LETTERS
     return Work("outboxWorker", f"{LETTERS} letters with their invoices", first.mb, first.mb, first.cpu, None)
+
+
+def _sent_back(account: Account) -> Work:
+    """The letters that `_mailed` has sent."""
+    told = []
+    with account.function("bounced", "api") as function:
+        for customer_id, notification_id in asyncio.run(_letters(account)):
+            tags = {CUSTOMER: [str(customer_id)], NOTIFICATION: [str(notification_id)]}
+            recipient = {"emailAddress": "bills@example.com", "diagnosticCode": "smtp; 550 5.1.1 no such user"}
+            detail = {
+                "mail": {"tags": tags},
+                "bounce": {"bounceSubType": "General", "bouncedRecipients": [recipient]},
+            }
+            told.append(function.ask({"detail-type": BOUNCED, "detail": detail}))
+            assert told[-1].answer == {"status": "done"}
+    each = (told[-1].cpu - told[0].cpu) / (len(told) - 1)
+    return Work("bounces", "a letter sent back", told[0].mb, told[-1].mb, told[0].cpu, each)
+
+
+async def _letters(account: Account) -> list[tuple[UUID, UUID]]:
+    """Customer and notification of each that was sent."""
+    admin = await account.admin()
+    sent = await admin.fetch(
+        "select customer_id, notification_id from outbox where kind = 'email' and sent_at is not null"
+    )
+    await admin.close()
+    return [(one["customer_id"], one["notification_id"]) for one in sent]
 
 
 def _delivered(account: Account) -> Iterator[Work]:

@@ -318,5 +318,7 @@ def test_an_alarm_about_a_metric_of_ours_is_about_one_that_there_is() -> None:
 
 
 def test_both_stages_are_of_the_same_parts() -> None:
-    assert set(template("dev")["Resources"]) == set(template("prod")["Resources"])
+    # osls gives a rule the stage's name
+    dev, prod = ({name.replace(f"Landlord{one}", "Landlord") for name in template(one)["Resources"]} for one in STAGES)
+    assert dev == prod
     assert template("prod")["Conditions"] == template("dev")["Conditions"]
