@@ -39,6 +39,7 @@ def test_the_artifacts_are_those_that_make_package_builds() -> None:
 def test_no_secret_is_told_to_a_function_but_the_names_of_those_that_it_needs() -> None:
     given = re.findall(r"^ +(LANDLORD_\w+): (.+)$", DEPLOYED, re.MULTILINE)
     kept = {"context": set(release.new_context()), "sessions": set(release.new_sessions())}
+    kept |= {"webhooks": set(release.new_webhooks())}
     kept |= {name: {setting} for name, (setting, _, _) in release.HOUSE_KEYS.items()}
     secret = {f"LANDLORD_{setting.upper()}" for settings in kept.values() for setting in settings}
     urls = {name for name in NEEDED if name.endswith("_URL")}
@@ -57,8 +58,13 @@ def test_no_secret_is_told_to_a_function_but_the_names_of_those_that_it_needs() 
 def test_of_cloudwatch_it_may_read_metrics_and_nothing_else_is_allowed_everywhere() -> None:
     roles = (ROOT / "infra" / "roles.yml").read_text()
     assert re.findall(r"cloudwatch:\w+", roles) == ["cloudwatch:GetMetricData"]
-    everywhere = re.findall(r"Effect: Allow, Action: (.+), Resource: \"\*\"", roles)
-    assert everywhere == ["[xray:PutTraceSegments, xray:PutTelemetryRecords]", "cloudwatch:GetMetricData"]
+    everywhere = set(re.findall(r"Effect: Allow, Action: (.+), Resource: \"\*\"", roles))
+    # a telephone has no ARN; topics and devices, which have one, are denied
+    assert everywhere == {
+        "[xray:PutTraceSegments, xray:PutTelemetryRecords]",
+        "cloudwatch:GetMetricData",
+        "sns:Publish",
+    }
     assert len(re.findall(r"Resource: \"\*\"", roles)) == len(everywhere) + 1  # and one is denied
     assert 'get_paginator("get_metric_data")' in (ROOT / "billing" / "cloudwatch.py").read_text()
 
