@@ -351,12 +351,14 @@ _WAITING = """
     with customer as (select id from customers order by id limit 1), endpoint as (
         insert into webhook_endpoints (customer_id, url, secret)
         select id, 'https://hooks.nobody.invalid/', 'local:' || repeat('x', 32)::bytea from customer returning customer_id, id
+    ), notice as (
+        insert into notifications (customer_id, title, message, channel, delivery_address)
+        select id, 'x', 'x', 'sms', '+12125550143' from customer returning customer_id, id
     )
-    insert into outbox (customer_id, kind, key, payload, endpoint_id)
-    select customer_id, 'webhook', 'memory/' || n, $2::text::jsonb, id from endpoint, generate_series(1, $1::int) n
+    insert into outbox (customer_id, kind, key, payload, endpoint_id, notification_id)
+    select customer_id, 'webhook', 'memory/' || n, $2::text::jsonb, id, null::uuid from endpoint, generate_series(1, $1::int) n
      union all
-    select id, 'sms', 'memory-text/' || n, '{"number": "+12125550143", "text": "x"}', null
-      from customer, generate_series(1, $1::int) n
+    select customer_id, 'sms', 'memory-text/' || n, '{}', null, id from notice, generate_series(1, $1::int) n
 """
 
 

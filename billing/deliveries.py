@@ -19,7 +19,8 @@ from typing import Final
 
 import orjson
 
-from billing.parcels import Fate, Parcel, Receipt, Text, Webhook
+from billing.notices import text_of
+from billing.parcels import SHUT, Fate, Parcel, Receipt, Text, Webhook
 from db import audit, notifications, outbox, webhooks
 from db.audit import Event
 from db.connection import Connections, Role
@@ -32,6 +33,8 @@ from db.typeids import typeid
 LEASE: Final = timedelta(minutes=10)
 AT_ONCE: Final = 100
 PATIENCE: Final = timedelta(days=3)
+# Nobody is given up for having been asked too seldom: we may have stood still ourselves.
+FEWEST_TRIES: Final = 10
 _SHORTEST_PAUSE: Final = timedelta(minutes=1)
 _LONGEST_PAUSE: Final = timedelta(hours=4)
 
@@ -75,12 +78,21 @@ async def claim(connections: Connections, *, clock: Clock, most: int = AT_ONCE) 
         until = now + LEASE
         parcels: list[Parcel] = []
         while not parcels and (rows := await outbox.claim_parcels(session, now=now, until=until, most=most)):
+            ids = [row.notification_id for row in rows if row.endpoint_id is None and row.notification_id is not None]
+            shown = {notice.key: notice for notice in await notifications.by_ids(session, ids)} if ids else {}
             keys = [(row.customer_id, row.endpoint_id) for row in rows if row.endpoint_id is not None]
             places = {(place.customer_id, place.id): place for place in await webhooks.places(session, keys)}
             for row in rows:
-                payload = orjson.loads(row.payload)
                 if row.endpoint_id is None:
-                    content: Webhook | Text = Text(payload["number"], payload["text"])
+                    # of the notification alone: a tenant's role may write a payload, and has no business with a telephone
+                    notice = (
+                        shown.get((row.customer_id, row.notification_id)) if row.notification_id is not None else None
+                    )
+                    if notice is None:
+                        await _park(session, row, "Nobody wrote this.")
+                        continue
+                    text = text_of(notice.title, notice.message)
+                    content: Webhook | Text = Text(notice.delivery_address, text)
                 elif (place := places.get((row.customer_id, row.endpoint_id))) is None:
                     await _park(session, row, DELETED)
                     continue
@@ -88,6 +100,7 @@ async def claim(connections: Connections, *, clock: Clock, most: int = AT_ONCE) 
                     await outbox.leave(session, row, until=place.resting_until)
                     continue
                 else:
+                    payload = orjson.loads(row.payload)
                     content = Webhook(place.url, place.secret, payload["id"], payload["body"])
                 parcels.append(Parcel(row.customer_id, row.id, until, content))
         return parcels
@@ -126,10 +139,10 @@ async def _failed(session: Session, row: ParcelRow, receipt: Receipt, now: datet
             await _park(session, row, DELETED)
             return
         since = failing
-        if receipt.fate is Fate.GONE or now - since >= PATIENCE:
+        if receipt.fate is Fate.GONE or (now - since >= PATIENCE and row.attempts >= FEWEST_TRIES):
             await _shut(session, row, receipt.reason, now)
             return
-    if now - first >= PATIENCE:
+    if now - first >= PATIENCE and row.attempts >= FEWEST_TRIES:
         await _park(session, row, f"Given up after {row.attempts} tries. {receipt.reason}")
         return
     until = now + pause(now - min(since, first), jitter)
@@ -146,8 +159,8 @@ async def _shut(session: Session, row: ParcelRow, reason: str, now: datetime) ->
     assert row.endpoint_id is not None
     await webhooks.shut(session, row.customer_id, row.endpoint_id)
     for waiting in await outbox.unsent_to(session, row.customer_id, row.endpoint_id):
-        await _park(session, waiting, f"The webhook endpoint was shut. {reason}")
-    said = {"endpoint_id": str(row.endpoint_id), "reason": reason}
+        await _park(session, waiting, f"{SHUT} {reason}")
+    said = {"endpoint_id": str(row.endpoint_id)}
     await outbox.add(
         session, row.customer_id, kind="email", key=f"webhook-shut/{row.endpoint_id}", payload=said, at=now
     )

@@ -18,9 +18,10 @@ from typing import Any
 from uuid import UUID
 
 from billing import invoicing, pdf
+from billing.parcels import SHUT
 from billing.pdf import Paper, money
 from billing.periods import Month
-from db import api_keys, company, customers, documents, invoices, notifications, webhooks
+from db import api_keys, company, customers, documents, invoices, notifications, outbox, webhooks
 from db.company import CompanyRow
 from db.customers import CustomerRow
 from db.errors import NotFound
@@ -174,10 +175,9 @@ async def _webhook_shut(
     found = [row for row in await webhooks.by_ids(session, [endpoint_id]) if row.customer_id == customer.id]
     if not found:
         raise NotFound("webhook endpoint", endpoint_id)
-    said = (
-        f"your webhook endpoint {found[0].url} does not take what we send, so nothing is sent there any more. The last"
-        f" time: {payload['reason']}"
-    )
+    said = f"your webhook endpoint {found[0].url} does not take what we send, so nothing is sent there any more."
+    if (reason := await outbox.last_reason(session, customer.id, endpoint_id)) is not None:
+        said += f" The last time: {reason.removeprefix(SHUT).strip()}"
     advice = "What it missed you can read from the API. Once it works again, enter it anew; it gets a new secret."
     return Text("A webhook endpoint is shut", _body(customer, details, said, advice), customer.email, details)
 

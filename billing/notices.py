@@ -40,7 +40,7 @@ async def send(
     subject = _line(title, "title", LONGEST_TITLE)
     if not message.strip() or len(message) > LONGEST_MESSAGE:
         raise Invalid(f"A text of 1 to {LONGEST_MESSAGE} characters is expected.", field=("input", "message"))
-    if channel is NotificationChannel.SMS and len(_sms(subject, message)) > LONGEST_SMS:
+    if channel is NotificationChannel.SMS and len(text_of(subject, message)) > LONGEST_SMS:
         raise Invalid(f"An SMS, its title included, has at most {LONGEST_SMS} characters.", field=("input", "message"))
     if (form := _FORMS.get(channel)) is not None and form[0].fullmatch(address) is None:
         raise Invalid(form[1], field=("input", "deliveryAddress"))
@@ -70,17 +70,16 @@ async def send(
 
 
 def _payload(shown: NotificationRow) -> dict[str, object]:
-    """What its sender needs. Of an e-mail the notification itself says the rest."""
+    """What its sender needs. Of e-mails and texts the notification itself says the rest: it is no tenant's to write."""
     id = typeid("ntf", shown.id)
     if shown.channel == NotificationChannel.WEBHOOK:
         said = {"id": id, "title": shown.title, "message": shown.message}
         return events.payload(id, events.NOTIFICATION, said, at=shown.created_at)
-    if shown.channel == NotificationChannel.SMS:
-        return {"number": shown.delivery_address, "text": _sms(shown.title, shown.message)}
     return {"notification_id": str(shown.id)}
 
 
-def _sms(title: str, message: str) -> str:
+def text_of(title: str, message: str) -> str:
+    """Of an SMS."""
     return f"{title}\n{message}"
 
 

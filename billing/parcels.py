@@ -9,10 +9,13 @@ import base64
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Final, Self
 from uuid import UUID
 
 import orjson
+
+# How the reason begins why a message to an endpoint that was shut is not sent.
+SHUT: Final = "The webhook endpoint was shut."
 
 
 class BadParcel(Exception):

@@ -328,6 +328,22 @@ async def unsent_to(session: Session, customer_id: UUID, endpoint_id: UUID) -> l
     )
 
 
+async def last_reason(session: Session, customer_id: UUID, endpoint_id: UUID) -> str | None:
+    """Why what was sent last to this endpoint was given up."""
+    reason: str | None = await session.value(
+        """
+        select failed_reason
+          from outbox
+         where customer_id = $1 and endpoint_id = $2 and failed_reason is not null
+         order by id desc
+         limit 1
+        """,
+        customer_id,
+        endpoint_id,
+    )
+    return reason
+
+
 # ---------------------------------------------------------------- reminders
 
 

@@ -142,6 +142,7 @@ class Template:
                 "me": attacker.customer_id, "my_key": attacker.key_id, "my_spare_key": spare.key_id, "my_ticket": ticket,
                 "neighbour": neighbour.customer_id, "neighbour_key": neighbour.key_id, "neighbour_prefix": neighbour.prefix,
                 "neighbour_ticket": await _newest(admin, "support_tickets", neighbour),
+                "neighbour_endpoint": await _newest(admin, "webhook_endpoints", neighbour),
                 "neighbour_invoice": await _newest(admin, "invoices", neighbour),
                 "neighbour_idempotency_key": "order-1", "neighbour_outbox_key": "invoice-1", "nobody": uuid4(),
                 "nobodys_text": "order-0", "nobodys_prefix": "lz_test_000000000000",

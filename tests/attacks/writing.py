@@ -23,6 +23,7 @@ _FOR_THEM = (
     " values ('@neighbour', 'planted', 'lz_test_000000000001', '$2b$x', '{write}')",
     "insert into idempotency_keys (customer_id, api_key_id, mutation, key, fingerprint, object_id)"
     " values ('@neighbour', '@neighbour_key', 'openTicket', 'planted', sha256(''), 'x')",
+    "insert into webhook_endpoints (customer_id, url, secret) values ('@neighbour', 'https://mallory.example', 'planted')",
 )
 _FOR_THE_HOUSE = (
     "insert into api_keys (customer_id, name, prefix, key_hash, scopes)"
@@ -41,6 +42,7 @@ _OVER_THEM = (
     "update api_keys set revoked_at = now() where id = '@neighbour_key'",
     "delete from idempotency_keys where api_key_id = '@neighbour_key'",
     "with theirs as (update api_keys set expires_at = now() where customer_id <> '@me' returning id) select * from theirs",
+    "update webhook_endpoints set deleted_at = now() where id = '@neighbour_endpoint'",
 )
 _NOT_A_TENANTS = (
     "update customers set name = 'planted'", "update customers set suspended_at = null", "delete from customers",
@@ -50,7 +52,9 @@ _NOT_A_TENANTS = (
     "insert into usage_metrics select * from usage_metrics", "delete from tier_history",
     "insert into tier_history (customer_id, starts_on, tier) values ('@me', '2020-01-01', 'standard')",
     "insert into notifications select * from notifications", "delete from support_tickets", "delete from ticket_comments",
-    "update webhook_endpoints set url = 'https://mallory.example'", "update idempotency_keys set object_id = 'x'",
+    "update webhook_endpoints set url = 'https://mallory.example'", "update webhook_endpoints set secret = 'planted'",
+    "insert into outbox (customer_id, kind, key, payload, notification_id) values ('@me', 'sms', 'planted', '{}', '@nobody')",
+    "update idempotency_keys set object_id = 'x'",
     "update api_keys set scopes = '{operator}'", "update api_keys set key_hash = '$2b$x'", "delete from api_keys",
     "delete from ended_sessions", "update outbox set sent_at = now()", "delete from outbox", "select * from invoice_counters for update",
     "update invoice_counters set customer_id = '@me'", "insert into rate_cards select * from rate_cards", "delete from tax_rates",
@@ -117,9 +121,9 @@ ATTACKS: list[Attack] = [
           " || repeat('0', 64), '@event')",
           "select app.record_refusal('@lookup', '@event')", "commit", ends="- LL002 LL002 LL002 -"),
     # ---------------------------------------------------------------- for a neighbour
-    mutation("new rows for the neighbour", *_FOR_THEM, ends="42501 " * 6 + "42501"),
+    mutation("new rows for the neighbour", *_FOR_THEM, ends="42501 " * 7 + "42501"),
     mutation("new rows for the house", *_FOR_THE_HOUSE, ends="42501 42501 42501 42501"),
-    mutation("changes of the neighbour's rows", *_OVER_THEM, ends="- " * 6 + "-"),
+    mutation("changes of the neighbour's rows", *_OVER_THEM, ends="- " * 7 + "-"),
     mutation("a row of its own that becomes the neighbour's",
              "update support_tickets set customer_id = '@neighbour'", "update api_keys set customer_id = '@neighbour'",
              "update customers set id = '@neighbour'", "update ended_sessions set customer_id = '@neighbour'",
@@ -137,6 +141,9 @@ ATTACKS: list[Attack] = [
     mutation("a comment on the neighbour's ticket, as its own",
              "insert into ticket_comments (customer_id, ticket_id, author, author_kind, body)"
              " values ('@me', '@neighbour_ticket', 'mallory', 'tenant', 'planted')", ends="23503"),
+    mutation("a message of its own to the neighbour's endpoint",
+             "insert into outbox (customer_id, kind, key, payload, endpoint_id)"
+             " values ('@me', 'webhook', 'planted', '{}', '@neighbour_endpoint')", ends="23503"),
     mutation("a comment in an operator's name",
              "insert into ticket_comments (customer_id, ticket_id, author, author_kind, body)"
              " values ('@me', '@my_ticket', 'support', 'operator', 'planted')", ends="42501"),

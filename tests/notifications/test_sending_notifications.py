@@ -67,14 +67,13 @@ async def test_a_mail_is_shown_to_its_customer_and_queued_in_the_same_breath(
     ]
 
 
-async def test_an_sms_carries_its_text(house: Tenant, acme: Tenant, admin: asyncpg.Connection) -> None:
+async def test_a_text_is_that_of_its_notification(house: Tenant, acme: Tenant, admin: asyncpg.Connection) -> None:
     said = await send(house, acme, channel="SMS", deliveryAddress="+12125550143")
     assert said["errors"] == []
     (message,) = await queued(admin, acme)
-    assert (message["kind"], message["payload"]) == (
-        "sms",
-        {"number": "+12125550143", "text": "Maintenance\nOn Sunday.\n"},
-    )
+    id = uuid_of("ntf", said["notification"]["id"], ("id",))
+    assert (message["kind"], message["payload"]) == ("sms", {"notification_id": str(id)})
+    assert message["notification_id"] == id
 
 
 async def test_a_webhook_goes_to_an_endpoint_of_the_customers_whatever_it_subscribed_to(

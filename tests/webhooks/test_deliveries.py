@@ -150,6 +150,17 @@ async def test_what_waits_for_an_endpoint_that_fails_waits_along_and_leaves_when
     assert {row["sent_at"] for row in await depot.queue(acme)} == {depot.clock()}
 
 
+async def test_what_was_not_even_claimed_rests_too(depot: Depot, acme: Tenant) -> None:
+    """So that nobody claims and leaves it, again and again."""
+    endpoint = await depot.endpoint(acme)
+    for _ in range(3):
+        await depot.ticket(acme)
+    (parcel,) = await deliveries.claim(depot.connections, clock=depot.clock, most=1)
+    await settle(depot, receipt(parcel, Fate.FAILED, "The server answered 500."))
+    rests = (await depot.stands(endpoint))["resting_until"]
+    assert [(row["attempts"], row["due_at"]) for row in await depot.queue(acme)] == [(1, rests), (0, rests), (0, rests)]
+
+
 async def test_one_that_arrives_wakes_those_that_wait(depot: Depot, acme: Tenant) -> None:
     endpoint = await depot.endpoint(acme)
     await depot.ticket(acme)
@@ -169,11 +180,13 @@ async def test_one_that_arrives_wakes_those_that_wait(depot: Depot, acme: Tenant
 async def fails(depot: Depot, endpoint: Endpoint) -> int:
     """Until nothing is sent there any more; how often it was asked."""
     depot.hooks.otherwise = status(500)
-    while (stands := await depot.stands(endpoint))["is_active"]:
+    for _ in range(50):
+        if not (stands := await depot.stands(endpoint))["is_active"]:
+            return len(depot.hooks.requests)
         if stands["resting_until"] is not None:
             depot.clock.now = stands["resting_until"]
         await depot.work()
-    return len(depot.hooks.requests)
+    raise AssertionError("it is tried for ever")
 
 
 async def test_an_endpoint_that_takes_nothing_for_three_days_is_shut_and_its_customer_is_told(
@@ -199,13 +212,26 @@ async def test_an_endpoint_that_takes_nothing_for_three_days_is_shut_and_its_cus
     )
     assert mail is not None
     assert mail["key"] == f"webhook-shut/{endpoint.uuid}"
-    assert orjson.loads(mail["payload"]) == {"endpoint_id": str(endpoint.uuid), "reason": "The server answered 500."}
+    assert orjson.loads(mail["payload"]) == {"endpoint_id": str(endpoint.uuid)}
     trail = await acme.api(
         'query($id: ID) { auditEvents(filter: {resourceId: $id, eventType: ["webhook_endpoint.shut"]}) {'
         " nodes { actor metadata } } }",
         id=endpoint.id,
     )
     assert trail["auditEvents"]["nodes"] == [{"actor": "webhooks", "metadata": {"reason": "The server answered 500."}}]
+
+
+async def test_no_endpoint_is_shut_for_our_own_standing_still(depot: Depot, acme: Tenant) -> None:
+    endpoint = await depot.endpoint(acme)
+    await depot.ticket(acme)
+    depot.hooks.answers = [status(500)] * 2
+    await depot.work()
+    depot.clock.pass_by(days=5)
+    await depot.work()
+    assert (await depot.stands(endpoint))["is_active"]
+    depot.clock.pass_by(hours=4)
+    await depot.work()
+    assert [row["sent_at"] for row in await depot.queue(acme)] == [depot.clock()]
 
 
 async def test_what_waited_for_it_is_not_sent_either_and_what_was_written_by_hand_is_shown_as_failed(
@@ -471,6 +497,21 @@ async def test_a_text_leaves_and_is_shown_as_sent(depot: Depot, acme: Tenant, ho
     await depot.work()
     assert depot.texts == [("+12125550143", "Maintenance\nOn Sunday.")]
     assert (await acme.api(SHOWN, id=id))["node"]["status"] == "SENT"
+
+
+async def test_a_text_that_no_operator_wrote_is_not_sent(depot: Depot, acme: Tenant) -> None:
+    """As SQL injected into a tenant's request could leave one."""
+    async with acme.session() as session:
+        await session.execute(
+            """
+            insert into outbox (customer_id, kind, key, payload)
+            values ($1, 'sms', 'planted', '{"number": "+12125550143", "text": "x"}')
+            """,
+            acme.customer_id,
+        )
+    await depot.work()
+    assert depot.texts == []
+    assert [row["failed_reason"] for row in await depot.queue(acme)] == ["Nobody wrote this."]
 
 
 async def test_a_number_that_is_refused_is_not_tried_again(depot: Depot, acme: Tenant, house: Tenant) -> None:
