@@ -176,8 +176,11 @@ async def _deliver(records: Sequence[dict[str, Any]]) -> dict[str, list[dict[str
             return {"itemIdentifier": record["messageId"]}
         return None
 
-    failed = await asyncio.gather(*map(deliver, records))
-    return {"batchItemFailures": [one for one in failed if one is not None]}
+    with _told("parcels") as line:
+        failed = [one for one in await asyncio.gather(*map(deliver, records)) if one is not None]
+        if failed:
+            line["outcome"] = "again"
+    return {"batchItemFailures": failed}
 
 
 def receipts(event: dict[str, Any], context: object) -> dict[str, list[dict[str, str]]]:
@@ -195,8 +198,9 @@ async def _settle(connections: Connections, records: Sequence[dict[str, Any]]) -
     failed: list[dict[str, str]] = []
     for record in records:
         try:
-            receipt = Receipt.read(record["body"])
-            await deliveries.settle(connections, receipt, clock=utc_now, jitter=SystemRandom().random)
+            with _told("receipt"):
+                receipt = Receipt.read(record["body"])
+                await deliveries.settle(connections, receipt, clock=utc_now, jitter=SystemRandom().random)
         except Exception:
             _log.exception("receipt %s is to come again", record["messageId"])
             failed.append({"itemIdentifier": record["messageId"]})
