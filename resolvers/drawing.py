@@ -195,7 +195,7 @@ class _Drawing:
         required = [name for name, value in given.items() if isinstance(value, VariableNode)]
         values = _values(definition, fixed, required)
         for name, value in values.items():
-            if name in given:
+            if name in given and value is not None:  # null says as much as nothing does
                 found[names[name]] = _constant(value)
         return found
 
@@ -225,7 +225,7 @@ def _constant(value: Any) -> dict[str, Any]:
         if not narrows.keys() <= _NARROWS:
             raise _Beyond
         return {"value": narrows}
-    if value is None or isinstance(value, str | int):
+    if isinstance(value, str | int):
         return {"value": value}
     raise _Beyond
 

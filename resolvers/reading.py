@@ -296,7 +296,7 @@ class _Arguments:
     def __init__(self, data: Mapping[str, Mapping[str, Any]], besides: Mapping[str, Any]) -> None:
         self._variables = {name: one["variable"] for name, one in data.items() if "variable" in one}
         self._fixed: dict[str, Any] = {
-            name: COERCED[one["type"]](one["value"]) if "type" in one and one["value"] is not None else one["value"]
+            name: COERCED[one["type"]](one["value"]) if "type" in one else one["value"]
             for name, one in data.items()
             if "variable" not in one
         } | dict(besides)

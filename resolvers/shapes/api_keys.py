@@ -20,14 +20,6 @@ from resolvers.shapes import (
 )
 from schema.context import Context
 
-_KEY = Shape(
-    plain=names("name prefix scopes created_at expires_at last_used_at"),
-    derived={
-        "id": id_of("key"),
-        "is_active": derived(lambda row, context: holding.works(row, context.now), "revoked_at expires_at"),
-    },
-)
-
 
 async def _of_customers(context: Context, parents: Sequence[CustomerRow]) -> Sequence[Any]:
     return await grouped(context, parents, api_keys.Shown(context.now), ITSELF, attrgetter("customer_id"))
@@ -40,6 +32,13 @@ async def _keys_of_caller(context: Context, parents: Sequence[None]) -> Sequence
     return [await api_keys.shown_of_house(context.session, now=context.now)]
 
 
+_KEY = Shape(
+    plain=names("name prefix scopes created_at expires_at last_used_at"),
+    derived={
+        "id": id_of("key"),
+        "is_active": derived(lambda row, context: holding.works(row, context.now), "revoked_at expires_at"),
+    },
+)
 OF_CUSTOMER = Edge("many", _of_customers, "ApiKey")
 OF_CALLER = Edge("many", _keys_of_caller, "ApiKey")
 SHAPES = {"ApiKey": _KEY}

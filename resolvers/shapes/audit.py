@@ -51,21 +51,6 @@ def _customer_id(id: UUID) -> str:
     return typeid("cus", id)
 
 
-_EVENT = Shape(
-    plain=names("event_type action resource_type resource_id actor status error_message request_id created_at hash"),
-    derived={
-        "id": id_of("evt"),
-        "customer_id": derived(
-            lambda row, _: None if row.customer_id is None else _customer_id(row.customer_id), "customer_id"
-        ),
-        "actor_email": _of_whom("actor_email"),
-        "actor_ip": _of_whom("actor_ip"),
-        "actor_user_agent": _of_whom("actor_user_agent"),
-        "metadata": derived(lambda row, _: orjson.loads(row.metadata), "metadata"),
-    },
-)
-
-
 async def _of_customers(
     context: Context,
     parents: Sequence[CustomerRow],
@@ -106,6 +91,19 @@ async def _events_of_caller(
     return [Part.of(found, here)]
 
 
+_EVENT = Shape(
+    plain=names("event_type action resource_type resource_id actor status error_message request_id created_at hash"),
+    derived={
+        "id": id_of("evt"),
+        "customer_id": derived(
+            lambda row, _: None if row.customer_id is None else _customer_id(row.customer_id), "customer_id"
+        ),
+        "actor_email": _of_whom("actor_email"),
+        "actor_ip": _of_whom("actor_ip"),
+        "actor_user_agent": _of_whom("actor_user_agent"),
+        "metadata": derived(lambda row, _: orjson.loads(row.metadata), "metadata"),
+    },
+)
 OF_CUSTOMER = Edge("page", _of_customers, "AuditEvent", EventRow)
 OF_CALLER = Edge("page", _events_of_caller, "AuditEvent", EventRow)
 SHAPES = {"AuditEvent": _EVENT}

@@ -21,44 +21,8 @@ from resolvers.shapes import (
 from schema.context import Context
 from schema.ids import uuid_of
 
-_TIER_PERIOD = Shape(
-    plain=names("tier"),
-    derived={"from_": derived(lambda one, _: one.start, "start"), "to": derived(lambda one, _: one.end, "end")},
-)
-_FEATURES = Shape(
-    plain=names(
-        "tier base_price max_accounts max_regions sso_users_limit custom_scps priority_support compliance_reports"
-        " cost_analytics multi_region break_glass_role"
-    )
-)
-_CUSTOMER = Shape(
-    plain=names(
-        "name framework aws_org_id aws_account_id email billing_email mfa_enforced encryption_required tax_jurisdiction"
-        " tax_status invoice_prefix active_from closed_on created_at updated_at"
-    ),
-    derived={
-        "id": id_of("cus"),
-        "status": derived(lambda row, context: status_on(row, context.today), "closed_on suspended_at"),
-        "tier": derived(lambda row, context: tier_on(row, context.today), "tiers tier_starts"),
-        "tags": derived(lambda row, _: orjson.loads(row.tags), "tags"),
-        "custom_config": derived(lambda row, _: orjson.loads(row.custom_config), "custom_config"),
-    },
-    edges={
-        "tier_history": Edge("many", lambda _, rows: _histories(rows), "TierPeriod", reads=names("tiers tier_starts")),
-        "features": Edge(
-            "one", lambda context, rows: _features(context, rows), "TierFeatures", reads=names("tiers tier_starts")
-        ),
-        "usage": "usage.OF_CUSTOMER",
-        "invoices": "invoices.OF_CUSTOMER",
-        "tickets": "tickets.OF_CUSTOMER",
-        "audit_events": "audit.OF_CUSTOMER",
-        "api_keys": "api_keys.OF_CUSTOMER",
-        "balance_due": Edge("value", lambda context, rows: _balances(context, rows)),
-    },
-)
 
-
-async def _histories(rows: Sequence[CustomerRow]) -> Sequence[Any]:
+async def _histories(context: Context, rows: Sequence[CustomerRow]) -> Sequence[Any]:
     return [tier_periods(row) for row in rows]
 
 
@@ -84,5 +48,38 @@ async def customer_of_caller(
     return found or [None]
 
 
+_TIER_PERIOD = Shape(
+    plain=names("tier"),
+    derived={"from_": derived(lambda one, _: one.start, "start"), "to": derived(lambda one, _: one.end, "end")},
+)
+_FEATURES = Shape(
+    plain=names(
+        "tier base_price max_accounts max_regions sso_users_limit custom_scps priority_support compliance_reports"
+        " cost_analytics multi_region break_glass_role"
+    )
+)
+_CUSTOMER = Shape(
+    plain=names(
+        "name framework aws_org_id aws_account_id email billing_email mfa_enforced encryption_required tax_jurisdiction"
+        " tax_status invoice_prefix active_from closed_on created_at updated_at"
+    ),
+    derived={
+        "id": id_of("cus"),
+        "status": derived(lambda row, context: status_on(row, context.today), "closed_on suspended_at"),
+        "tier": derived(lambda row, context: tier_on(row, context.today), "tiers tier_starts"),
+        "tags": derived(lambda row, _: orjson.loads(row.tags), "tags"),
+        "custom_config": derived(lambda row, _: orjson.loads(row.custom_config), "custom_config"),
+    },
+    edges={
+        "tier_history": Edge("many", _histories, "TierPeriod", reads=names("tiers tier_starts")),
+        "features": Edge("one", _features, "TierFeatures", reads=names("tiers tier_starts")),
+        "usage": "usage.OF_CUSTOMER",
+        "invoices": "invoices.OF_CUSTOMER",
+        "tickets": "tickets.OF_CUSTOMER",
+        "audit_events": "audit.OF_CUSTOMER",
+        "api_keys": "api_keys.OF_CUSTOMER",
+        "balance_due": Edge("value", _balances),
+    },
+)
 OF_CALLER = Edge("one", customer_of_caller, "Customer", CustomerRow)
 SHAPES = {"Customer": _CUSTOMER, "TierFeatures": _FEATURES, "TierPeriod": _TIER_PERIOD}

@@ -28,49 +28,13 @@ from resolvers.shapes import (
 from schema.context import Context
 from schema.windows import window
 
-_LINE = Shape(
-    plain=names("position kind metric tier adjusted_month description quantity billable amount"),
-    edges={"bands": Edge("many", lambda _, lines: _bands(lines), "LineBand", reads=names("bands"))},
-)
-_BAND = Shape(plain=names("quantity unit price_per_unit amount"))
-_PAYMENT = Shape(plain=names("amount method reference received_at"), derived={"id": id_of("pay")})
-_CREDIT_NOTE = Shape(plain=names("number amount reason issued_at"), derived={"id": id_of("crn")})
-_INVOICE = Shape(
-    plain=names(
-        "number month tier currency tier_base_cost usage_charges volume_discount adjustments subtotal tax_jurisdiction"
-        " tax_status tax_rate tax_amount total_amount amount_paid amount_credited credit_applied issued_at due_on paid_at"
-        " cancelled_at cancel_reason usage_revision created_at"
-    ),
-    derived={
-        "id": id_of("inv"),
-        "status": derived(lambda row, context: standing.status(row, context.today), "status due_on"),
-        "amount_due": derived(
-            lambda row, _: standing.amount_due(row), "status total_amount credit_applied amount_credited amount_paid"
-        ),
-    },
-    edges={
-        "lines": Edge(
-            "many",
-            many(invoices.lines_by_invoices, attrgetter("key"), attrgetter("invoice")),
-            "InvoiceLine",
-            as_json=lambda context, rows, names: _lines_as_json(context, rows, names),
-            written=frozenset(invoices.WRITTEN_LINE),
-        ),
-        "payments": Edge("many", many(payments.by_invoices, attrgetter("key"), attrgetter("invoice")), "Payment"),
-        "credit_notes": Edge(
-            "many", many(credit_notes.by_invoices, attrgetter("key"), attrgetter("invoice")), "CreditNote"
-        ),
-        "customer": Edge("one", one(customers.by_ids, attrgetter("customer_id")), "Customer", CustomerRow),
-    },
-)
-
 
 async def _lines_as_json(context: Context, rows: Sequence[InvoiceRow], names: tuple[str, ...]) -> Sequence[Any]:
     found = await invoices.lines_as_json(context.session, list(dict.fromkeys(row.key for row in rows)), names)
     return [found.get(row.key, EMPTY) for row in rows]
 
 
-async def _bands(lines: Sequence[Any]) -> Sequence[Any]:
+async def _bands(context: Context, lines: Sequence[Any]) -> Sequence[Any]:
     """Stored ones are text; those of a preview were never written down."""
     from billing import invoicing
 
@@ -120,6 +84,41 @@ def _statuses(filter: Filter) -> dict[str, Any]:
     return {"statuses": None if names is None else tuple(invoices.InvoiceStatus[name] for name in names)}
 
 
+_LINE = Shape(
+    plain=names("position kind metric tier adjusted_month description quantity billable amount"),
+    edges={"bands": Edge("many", _bands, "LineBand", reads=names("bands"))},
+)
+_BAND = Shape(plain=names("quantity unit price_per_unit amount"))
+_PAYMENT = Shape(plain=names("amount method reference received_at"), derived={"id": id_of("pay")})
+_CREDIT_NOTE = Shape(plain=names("number amount reason issued_at"), derived={"id": id_of("crn")})
+_INVOICE = Shape(
+    plain=names(
+        "number month tier currency tier_base_cost usage_charges volume_discount adjustments subtotal tax_jurisdiction"
+        " tax_status tax_rate tax_amount total_amount amount_paid amount_credited credit_applied issued_at due_on paid_at"
+        " cancelled_at cancel_reason usage_revision created_at"
+    ),
+    derived={
+        "id": id_of("inv"),
+        "status": derived(lambda row, context: standing.status(row, context.today), "status due_on"),
+        "amount_due": derived(
+            lambda row, _: standing.amount_due(row), "status total_amount credit_applied amount_credited amount_paid"
+        ),
+    },
+    edges={
+        "lines": Edge(
+            "many",
+            many(invoices.lines_by_invoices, attrgetter("key"), attrgetter("invoice")),
+            "InvoiceLine",
+            as_json=_lines_as_json,
+            written=frozenset(invoices.WRITTEN_LINE),
+        ),
+        "payments": Edge("many", many(payments.by_invoices, attrgetter("key"), attrgetter("invoice")), "Payment"),
+        "credit_notes": Edge(
+            "many", many(credit_notes.by_invoices, attrgetter("key"), attrgetter("invoice")), "CreditNote"
+        ),
+        "customer": Edge("one", one(customers.by_ids, attrgetter("customer_id")), "Customer", CustomerRow),
+    },
+)
 OF_CUSTOMER = Edge("page", _of_customers, "Invoice", InvoiceRow)
 OF_CALLER = Edge("page", _invoices_of_caller, "Invoice", InvoiceRow)
 SHAPES = {

@@ -16,16 +16,8 @@ from resolvers.shapes import (
 from schema.context import Context
 from schema.ids import uuid_of
 
-_PREVIEW = Shape(
-    plain=names(
-        "month tier currency tier_base_cost usage_charges volume_discount adjustments subtotal tax_rate tax_amount"
-        " total_amount"
-    ),
-    edges={"lines": Edge("many", lambda _, ratings: _lines_of(ratings), "InvoiceLine")},
-)
 
-
-async def _lines_of(ratings: Sequence[Any]) -> Sequence[Any]:
+async def _lines_of(context: Context, ratings: Sequence[Any]) -> Sequence[Any]:
     return [rating.lines for rating in ratings]
 
 
@@ -44,5 +36,12 @@ async def _preview(
     return [await preview(context.session, asked, month, tier=as_if, usage=None)]
 
 
+_PREVIEW = Shape(
+    plain=names(
+        "month tier currency tier_base_cost usage_charges volume_discount adjustments subtotal tax_rate tax_amount"
+        " total_amount"
+    ),
+    edges={"lines": Edge("many", _lines_of, "InvoiceLine")},
+)
 OF_CALLER = Edge("one", _preview, "InvoicePreview")
 SHAPES = {"InvoicePreview": _PREVIEW}

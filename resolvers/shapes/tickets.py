@@ -24,20 +24,6 @@ from resolvers.shapes import (
 from schema.context import Context
 from schema.windows import window
 
-_COMMENT = Shape(plain=names("author body internal created_at"), derived={"id": id_of("tkc")})
-_TICKET = Shape(
-    plain=names(
-        "subject status priority created_by assigned_to first_response_due_at first_responded_at created_at updated_at"
-    ),
-    derived={"id": id_of("tkt")},
-    edges={
-        "customer": Edge("one", one(customers.by_ids, attrgetter("customer_id")), "Customer", CustomerRow),
-        "comments": Edge(
-            "page", lambda context, rows, **window: _comments(context, rows, **window), "TicketComment", CommentRow
-        ),
-    },
-)
-
 
 async def _comments(
     context: Context,
@@ -93,6 +79,17 @@ async def _tickets_of_caller(
     return [Part.of(found, here)]
 
 
+_COMMENT = Shape(plain=names("author body internal created_at"), derived={"id": id_of("tkc")})
+_TICKET = Shape(
+    plain=names(
+        "subject status priority created_by assigned_to first_response_due_at first_responded_at created_at updated_at"
+    ),
+    derived={"id": id_of("tkt")},
+    edges={
+        "customer": Edge("one", one(customers.by_ids, attrgetter("customer_id")), "Customer", CustomerRow),
+        "comments": Edge("page", _comments, "TicketComment", CommentRow),
+    },
+)
 OF_CUSTOMER = Edge("page", _of_customers, "Ticket", TicketRow)
 OF_CALLER = Edge("page", _tickets_of_caller, "Ticket", TicketRow)
 SHAPES = {"Ticket": _TICKET, "TicketComment": _COMMENT}

@@ -21,13 +21,6 @@ from resolvers.shapes import (
 from schema.context import Context
 from schema.ids import uuid_of
 
-_USAGE = Shape(
-    plain=names(
-        "month account_count ou_count scp_count cloudtrail_events config_evaluations log_storage_gb nat_bytes_processed"
-        " data_transfer_gb revision recorded_at"
-    )
-)
-
 
 def _months(context: Context, from_: Month | None, to: Month | None) -> Between:
     """Raises Invalid."""
@@ -65,6 +58,12 @@ async def _usage_of_caller(
     return [[] if asked is None else await _months(context, from_, to)(context.session, [asked])]
 
 
+_USAGE = Shape(
+    plain=names(
+        "month account_count ou_count scp_count cloudtrail_events config_evaluations log_storage_gb nat_bytes_processed"
+        " data_transfer_gb revision recorded_at"
+    )
+)
 OF_CUSTOMER = Edge("many", _of_customers, "UsageMonth", as_json=_as_json, written=frozenset(WRITTEN))
 OF_CALLER = Edge("many", _usage_of_caller, "UsageMonth")
 SHAPES = {"UsageMonth": _USAGE}

@@ -16,21 +16,6 @@ from resolvers.shapes import (
 from resolvers.shapes.customers import customer_of_caller
 from schema.context import Context
 
-_VIEWER = Shape(
-    plain=names("kind name"),
-    derived={
-        "scopes": derived(lambda caller, _: sorted(caller.scopes), "scopes"),
-        "session_expires_at": derived(
-            lambda caller, _: None if caller.session is None else caller.session.expires_at, "session"
-        ),
-    },
-    edges={
-        "customer": Edge(
-            "one", lambda context, callers, **narrow: _customer_of(context, callers, **narrow), "Customer", CustomerRow
-        )
-    },
-)
-
 
 async def _viewer(context: Context, parents: Sequence[None]) -> Sequence[Any]:
     return [context.caller]
@@ -42,5 +27,15 @@ async def _customer_of(
     return await customer_of_caller(context, [None], row=row)
 
 
+_VIEWER = Shape(
+    plain=names("kind name"),
+    derived={
+        "scopes": derived(lambda caller, _: sorted(caller.scopes), "scopes"),
+        "session_expires_at": derived(
+            lambda caller, _: None if caller.session is None else caller.session.expires_at, "session"
+        ),
+    },
+    edges={"customer": Edge("one", _customer_of, "Customer", CustomerRow)},
+)
 CALLER = Edge("one", _viewer, "Viewer")
 SHAPES = {"Viewer": _VIEWER}

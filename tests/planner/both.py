@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from unittest.mock import patch
 
@@ -14,7 +14,7 @@ from graphql import ExecutionResult, GraphQLError
 
 from db.errors import TimedOut
 from resolvers import execution, readings
-from resolvers.engine import Result
+from resolvers.engine import Ready, Result
 from schema.context import Context
 
 ONE_WAY = execution._Running.answered
@@ -60,9 +60,17 @@ def both_ways() -> Iterator[Compared]:
         return answer
 
     async def read(ready: readings._Reads, context: Context) -> Result:
-        answer = await READ(ready, context)
-        if answer.problems:
+        surprises: list[None] = []
+
+        def otherwise() -> Ready:
+            surprises.append(None)
+            return ready.otherwise()
+
+        answer = await READ(replace(ready, otherwise=otherwise), context)
+        if surprises:
             compared.surprised += 1
+            if not answer.problems:
+                compared.differences.append(f"{ready.facts}: reading was surprised, and there was nothing wrong")
             return answer
         statements = context.session.statements
         ours, theirs = await _read_and_run(ready, context, answer)

@@ -282,3 +282,14 @@ async def test_each_field_takes_of_its_row_what_it_says_that_it_reads(
         answer = (await rich.owner.post(PATHS[name] % f"{public}{below}")).json()
         assert "errors" not in answer, answer
         assert (every_query.read, every_query.surprised) == (read + 1, surprised), public
+
+
+async def test_an_argument_that_is_null_is_read_as_one_that_is_left_out(
+    landlord: Landlord, acme: Tenant, every_query: Compared
+) -> None:
+    read, surprised = every_query.read, every_query.surprised
+    answer = await acme.api(
+        "{ tickets(filter: null, first: null, after: null) { totalCount } usage(to: null) { month } }"
+    )
+    assert answer == {"tickets": {"totalCount": 0}, "usage": []}
+    assert (every_query.read, every_query.surprised) == (read + 1, surprised)
