@@ -16,7 +16,7 @@ BUNDLE := graphiql/dist/.built
 EMULATOR := build/aws/.made-from
 LINTERS := build/lint/.made-from
 FUZZER := build/fuzz/.made-from
-RUNTIME := build/runtime/.made-from
+RUNTIME := build/runtime$(LAMBDA:%=-%)/.made-from
 OLDER  := tests/older/node_modules
 FASTER := build/bench/.made-from
 PEERS  := bench/peers/node_modules/.complete
@@ -90,9 +90,9 @@ deployed: $(VENV) $(BUNDLE) $(EMULATOR) node_modules/.complete  ## deploy to the
 	    --param architecture=$(word 1,$(here)) --param python=$(word 2,$(here)) > /dev/null
 	@$(BIN)/python -m pytest tests/deployment/deployed.py
 
-runtime: $(VENV) $(BUNDLE) $(RUNTIME)  ## run the artifact under Lambda's runtime client, frozen for a minute meanwhile (LANDLORD_FREEZE)
-	@$(BIN)/python -m local.package --functions api --architecture $(word 1,$(here)) --python $(word 2,$(here))
-	@$(BIN)/python -m pytest -s tests/deployment/runtime.py
+runtime: $(VENV) $(BUNDLE) $(RUNTIME)  ## run the artifact under Lambda's runtime client, frozen for a minute meanwhile (LANDLORD_FREEZE), by another Python (LAMBDA=3.13)
+	@$(BIN)/python -m local.package --functions api --architecture $(word 1,$(here)) --python $(or $(LAMBDA),$(word 2,$(here)))
+	@LANDLORD_RUNTIME_PYTHON=$(LAMBDA) $(BIN)/python -m pytest -s tests/deployment/runtime.py
 
 deploy: package node_modules/.complete  ## deploy to AWS the stage named by STAGE: the database first, then the code
 	@npx --no-install osls deploy function --stage $(STAGE) --function migrate
@@ -194,8 +194,13 @@ $(FUZZER): requirements-fuzz.txt | $(VENV)
 # And for what runs the artifact, which must find nothing else there.
 $(RUNTIME): requirements-runtime.txt | $(VENV)
 	@echo "Python: installing requirements-runtime.txt"
-	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/runtime
-	@$(BIN)/uv pip sync --quiet --python build/runtime/bin/python --require-hashes requirements-runtime.txt
+	@python=$(BIN)/python; \
+	if [ -n "$(LAMBDA)" ]; then \
+	    python=$$($(BIN)/python -c "from local.package import interpreter_of; print(interpreter_of('$(LAMBDA)') or '')"); \
+	    if [ -z "$$python" ]; then echo "There is no python$(LAMBDA) on the PATH." >&2; exit 1; fi; \
+	fi; \
+	PYENV_VERSION=$(LAMBDA) $(BIN)/uv venv --quiet --clear --python "$$python" $(@D)
+	@$(BIN)/uv pip sync --quiet --python $(@D)/bin/python --require-hashes requirements-runtime.txt
 	@touch $@
 
 # And for the servers that are measured: what they see besides is this folder.

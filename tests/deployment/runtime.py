@@ -2,8 +2,8 @@
 database is started anew. No answer is wrong, and the sandbox is never started a second time.
 
 `make runtime` runs it. Lambda's part is a Runtime API of our own: it hands out events, freezes the sandbox between them, and
-takes the answers. The artifact is that of this machine's processor and Python, unzipped into an empty folder; nothing else of
-ours, and no other package but the runtime client, is in the sandbox's reach.
+takes the answers. The artifact is that of this machine's processor, and of its Python or LANDLORD_RUNTIME_PYTHON, unzipped into an empty
+folder; nothing else of ours, and no other package but the runtime client, is in the sandbox's reach.
 """
 
 from __future__ import annotations
@@ -35,14 +35,10 @@ from tests.api.test_lambda import DASHBOARD, QUESTION, asks, event, said
 from tests.landlord import Landlord, Tenant
 
 ROOT = Path(__file__).parents[2]
-RUNTIME = ROOT / "build" / "runtime" / "bin" / "python"
-ARTIFACT = (
-    ROOT
-    / "build"
-    / "landlord-api-{}-py{}.{}.zip".format(
-        {"aarch64": "arm64"}.get(platform.machine(), platform.machine()), *sys.version_info[:2]
-    )
-)
+OTHER = os.environ.get("LANDLORD_RUNTIME_PYTHON")  # another Python than this one
+RUNTIME = ROOT / "build" / (f"runtime-{OTHER}" if OTHER else "runtime") / "bin" / "python"
+MACHINE = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
+ARTIFACT = ROOT / "build" / f"landlord-api-{MACHINE}-py{OTHER or '{}.{}'.format(*sys.version_info[:2])}.zip"
 FREEZE = float(os.environ.get("LANDLORD_FREEZE") or 60)  # seconds
 REQUESTS = 1000
 DASHBOARDS = 50
