@@ -460,13 +460,13 @@ def _hole(run: Callable[[asyncpg.Connection], Awaitable[None]]) -> Iterator[None
     asks = customers.by_ids
     ran = False
 
-    async def by_ids(session: Any, ids: Any) -> Any:
+    async def by_ids(session: Any, ids: Any, **narrow: Any) -> Any:
         nonlocal ran
         if not ran:
             ran = True
             async with session._lock:  # other questions of the same request wait
                 await run(session._connection)
-        return await asks(session, ids)
+        return await asks(session, ids, **narrow)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(customers, "by_ids", by_ids)
