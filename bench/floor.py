@@ -60,11 +60,11 @@ _COMMENTS = """
            ) as c
      order by c.id desc
 """
+# no parameter that months could be told by: the plan is made once
 _EVENTS = """
     select id, event_type, action, resource_type, resource_id, actor,
            case when actor_kind <> 'operator' then actor_ip end, status, request_id, created_at
-      from audit_events where id < 'ffffffff-ffff-ffff-ffff-ffffffffffff' and id >= app.first_id('1970-01-01')
-       and id < app.first_id($1::timestamptz + interval '1 hour') order by id desc limit 501
+      from audit_events order by id desc limit $1
 """
 
 
@@ -197,7 +197,7 @@ class Floor:
         return {"customer": customer}
 
     async def _q3(self, connection: asyncpg.Connection, now: datetime) -> Any:
-        rows = (await connection.fetch(_EVENTS, now))[:500]
+        rows = (await connection.fetch(_EVENTS, 501))[:500]
         return {
             "auditEvents": {
                 "nodes": [

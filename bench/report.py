@@ -8,6 +8,7 @@ import platform
 import re
 import statistics
 import subprocess
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +25,21 @@ _QUERIES = {
     "q2": "Q2, a dashboard: twelve months of usage, twelve invoices with their lines, twenty tickets with comments",
     "q3": "Q3, 500 audit events",
 }
+_SENTENCE = re.compile(r"A dashboard of \d+ KB takes .*?\(docs/performance\.md\)\)\.", re.DOTALL)
+_WIDTH = 124
+_OPENING = (
+    "What a request costs, beside what others take for it. This page is written by `make bench`; what stands below was"
+    " measured on"
+)
+_CAUTION = (
+    "How fast a machine is, and what else it does, changes every figure; so everything is measured in turns, and what"
+    " counts is the ratios."
+)
+_DATA = (
+    "All read the same rows from the same PostgreSQL: 200 customers, each with 12 months of usage, 12 invoices of 8 lines, 50"
+    " tickets with 4 comments and 2,000 audit events, behind row-level security that is forced, as roles that are no"
+    " superuser. All give the same values, which is looked at before anything is timed."
+)
 _PEERS = (POSTGRAPHILE, APOLLO, MERCURIUS)
 
 
@@ -80,7 +96,7 @@ def goals(found: Measured) -> list[Goal]:
     reached.append(
         Goal(
             f"a page of {longest:,} audit events: CPU, of its CPU at 10,000",
-            growth.growth(found.events, growth.took),
+            growth.cpu_at_scale(found.events),
             growth.AUDIT_GOAL,
         )
     )
@@ -88,17 +104,24 @@ def goals(found: Measured) -> list[Goal]:
 
 
 def sentence(found: Compared) -> str:
-    """The README's claim, from the run that it names."""
+    """What the README claims, from this run."""
 
-    def times(query: str, of: str) -> str:
-        return f"{found.ratio(query, of, OURS, _cpu):.1f}"
+    def of(query: str, other: str) -> str:
+        return f"{found.ratio(query, OURS, other, _cpu):.2f}"
 
     return (
-        f"A dashboard of 31 KB takes {times('q2', POSTGRAPHILE)} times less server CPU than with PostGraphile 5, and"
-        f" {times('q2', NAIVE)} times less than with Strawberry as one writes it, on the same data under row-level security,"
-        " our audit event and authentication included: `make bench` measures it and writes"
-        " [docs/performance.md](docs/performance.md)."
+        f"A dashboard of 31 KB takes {of('q2', POSTGRAPHILE)} of the server CPU that it takes with PostGraphile 5, and"
+        f" {of('q2', NAIVE)} of what it takes with Strawberry as one writes it, on the same data under row-level security, our"
+        " authentication and audit event included (`make bench`, [docs/performance.md](docs/performance.md))."
     )
+
+
+def said_anew(text: str, sentence: str) -> str:
+    """The README with this sentence in the place of the last run's. Raises ValueError where there is none."""
+    said, count = _SENTENCE.subn(lambda _: _filled(sentence), text)
+    if count != 1:
+        raise ValueError("the README says nothing of speed, or says it twice")
+    return said
 
 
 def _cpu(turn: Turn) -> float:
@@ -106,8 +129,7 @@ def _cpu(turn: Turn) -> float:
 
 
 def page(found: Measured) -> str:
-    rounds = len(found.compared.answered["q1"][OURS].turns)
-    requests = len(found.compared.answered["q1"][OURS].turns[0].each)
+    claim = sentence(found.compared).replace("(docs/performance.md)", "(performance.md)").replace("[docs/", "[")
     starts = len(found.cold[cold_start.FLOOR])
     heading = ["goal", "found", "at most", ""]
     reached = tables.markdown([
@@ -122,24 +144,24 @@ def page(found: Measured) -> str:
         f"{what} {growth.slope([one for one in found.pages if one.what == what]):.0f} µs"
         for what in dict.fromkeys(one.what for one in found.pages)
     )
+    told = _filled(f"{_OPENING} {found.began:%d %B %Y}, by `{found.command}`. {_CAUTION}")
     return f"""# Performance
 
-What a request costs, beside what others take for it. This page is written by `make bench`; what stands below was measured on
-{found.began:%d %B %Y}, by `{found.command}`. How fast a machine is, and what else it does, changes every figure; so
-everything is measured in turns, and what counts is the ratios.
+{told}
 
-{_machine(found)}
+{_filled(_machine(found))}
+
+{_filled(claim)}
 
 ## Goals
+
+What is asked of it, and what this run found. 0.33 is a third.
 
 {reached}
 
 ## Three queries, beside others
 
-All read the same rows from the same PostgreSQL: {_data()} Each is asked by one client over one connection, {requests} requests in
-each of {rounds} rounds, everybody in turn. CPU is that of the server's process, and of all of PostgreSQL's, for one request. x is how
-many times as much as ours: the median of the rounds' ratios. p50 and p99 are the client's, p99 of all rounds together. The last
-column is how many are answered in a second with {comparison.AT_ONCE} under way, where client, server and PostgreSQL share the machine.
+{_filled(f"{_DATA} {_turns(found.compared)}")}
 
 {speeds}
 
@@ -183,7 +205,8 @@ login without a password connects, and Lambda's own part.
 
 ## Growth
 
-How much of what grows makes a request dearer. x is the CPU of both, of server and database, beside the first row of the same question.
+How much of what grows makes a request dearer. x is the CPU of both, of server and database, beside the
+first row of the same question: all rows take turns, and it is the median of the rounds' ratios.
 
 **A page.** Round trips do not depend on it; another item takes: {slopes}.
 
@@ -248,9 +271,16 @@ def _machine(found: Measured) -> str:
     )
 
 
-def _data() -> str:
+def _filled(text: str) -> str:
+    return textwrap.fill(text, _WIDTH, break_on_hyphens=False, break_long_words=False)
+
+
+def _turns(found: Compared) -> str:
+    turns = found.answered["q1"][OURS].turns
     return (
-        "200 customers, each with 12 months of usage, 12 invoices of 8 lines, 50 tickets with 4 comments and 2,000 audit"
-        " events, behind row-level security that is forced, as roles that are no superuser. All give the same values,"
-        " which is looked at before anything is timed."
+        f"Each is asked by one client over one connection, {len(turns[0].each)} requests in each of {len(turns)} rounds,"
+        " everybody in turn. CPU is that of the server's process, and of all of PostgreSQL's, for one request. x is how many"
+        " times as much as ours: the median of the rounds' ratios. p50 and p99 are the client's, p99 of all rounds together."
+        f" The last column is how many are answered in a second with {comparison.AT_ONCE} under way, where client, server and"
+        " PostgreSQL share the machine."
     )
