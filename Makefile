@@ -70,10 +70,9 @@ attacks: $(VENV)  ## SQL injected into real requests, on the database as it is a
 	@$(BIN)/python -m pytest -n 2 -rP --show-capture=stdout tests/attacks/*.py $(PYTEST_ARGS)
 
 .PHONY: artifacts deployable deployed runtime deploy memory
-artifacts: package  ## build the artifacts of both targets a second time elsewhere: the same bytes, and all made for the target
-	@for functions in api worker; do \
-	    $(BIN)/python -m local.package --functions $$functions --architecture x86_64 --python 3.11 || exit 1; \
-	done
+artifacts: $(VENV) $(BUNDLE)  ## build the artifacts of both targets, twice and elsewhere: the same bytes, and all made for the target
+	@printf '%s\n' 'worker arm64 3.13' 'worker x86_64 3.11' 'api arm64 3.13' 'api x86_64 3.11' | \
+	    xargs -P 2 -L 1 sh -c '$(BIN)/python -m local.package --functions $$0 --architecture $$1 --python $$2'
 	@$(BIN)/python -m pytest -n 2 tests/deployment/artifacts.py
 
 deployable: package node_modules/.complete $(LINTERS)  ## package both stages without credentials, and judge what would be deployed
