@@ -58,7 +58,7 @@ async def work(connections: Connections, *, send: Send, clock: Callable[[], date
 
 
 async def lag(connections: Connections, *, now: datetime) -> timedelta:
-    """How long mail has been due by now that has not left."""
+    """How long something has been due by now that has not left and that nobody has in hand: a letter, a webhook, a text."""
     async with connections.transaction(Role.WORKER) as session:
         since = await outbox.oldest_due(session, now=now)
     return timedelta(0) if since is None else now - since

@@ -128,9 +128,14 @@ async def claim(session: Session, *, now: datetime, until: datetime) -> MessageR
 
 
 async def oldest_due(session: Session, *, now: datetime) -> datetime | None:
-    """Since when the e-mail is due that has waited longest; None where none is."""
+    """Since when the message is due that has waited longest and that nobody has in hand; None where there is none."""
     since: datetime | None = await session.value(
-        "select min(due_at) from outbox where kind = 'email' and sent_at is null and failed_reason is null and due_at <= $1",
+        """
+        select min(due_at)
+          from outbox
+         where kind in ('email', 'sms', 'webhook') and sent_at is null and failed_reason is null and due_at <= $1
+           and (claimed_until is null or claimed_until <= $1)
+        """,
         now,
     )
     return since

@@ -15,10 +15,11 @@ from email.policy import SMTP
 from pathlib import Path
 
 from app import Settings
-from billing import invoicing, pdf
+from billing import invoicing, outbox, pdf
 from billing.mail import Letter
 from billing.outbox import LEASE, MOST_TRIES
 from billing.ses import Ses
+from db import outbox as messages
 from db.connection import Role
 from db.invoices import InvoiceRow
 from local.demo import HOUSE
@@ -381,3 +382,21 @@ async def test_a_worker_sees_the_customers_of_its_messages_in_hand_and_no_others
         for table in tables:
             assert await session.value(f"select count(*) from {table}") == 0
     assert other != customer_id
+
+
+async def test_what_is_due_is_late_until_somebody_has_it_in_hand(room: Room) -> None:
+    connections = room.ledger.connections
+    assert await outbox.lag(connections, now=room.clock()) == timedelta(0)
+    customer_id, _ = await room.announced()
+    (message,) = await room.queue(customer_id)
+    room.clock.now = message["due_at"]
+    room.clock.pass_by(minutes=20)
+    assert await outbox.lag(connections, now=room.clock()) == timedelta(minutes=20)
+    in_hand = room.clock() + LEASE
+    async with connections.transaction(Role.WORKER) as session:
+        assert await messages.claim(session, now=room.clock(), until=in_hand) is not None
+    assert await outbox.lag(connections, now=room.clock()) == timedelta(0)
+    room.clock.now = in_hand
+    assert await outbox.lag(connections, now=room.clock()) == timedelta(minutes=20) + LEASE
+    assert await room.work(Watched()) is True
+    assert await outbox.lag(connections, now=room.clock()) == timedelta(0)
