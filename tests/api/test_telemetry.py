@@ -74,7 +74,7 @@ def counts(line: dict[str, Any]) -> tuple[str, str, dict[str, float]]:
     by = metrics(line)
     ((_, operation), (_, result)) = next(dimensions for dimensions in by if dimensions)
     assert by[("Operation", operation), ("Result", result)] == {"ms": line["ms"]}
-    assert by[()].pop("ms") > 0
+    assert by[()].pop("ms") == line["ms"]
     return operation, result, by[()]
 
 
@@ -111,7 +111,7 @@ def test_a_trace_names_the_operation_where_x_ray_keeps_it(
     for segment in (dashboard, refused):
         assert (segment["trace_id"], segment["parent_id"], segment["type"]) == (ROOT_ID, PARENT_ID, "subsegment")
         assert len(bytes.fromhex(segment["id"])) == 8
-        assert segment["start_time"] < segment["end_time"]
+        assert segment["start_time"] <= segment["end_time"]
     assert dashboard["id"] != refused["id"]
     assert (dashboard["name"], dashboard["annotations"]) == ("Dashboard", {"result": "ok"})
     assert (refused["name"], refused["error"]) == ("other", True)
