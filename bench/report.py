@@ -272,7 +272,9 @@ def _machine(found: Measured) -> str:
 
 
 def _filled(text: str) -> str:
-    return textwrap.fill(text, _WIDTH, break_on_hyphens=False, break_long_words=False)
+    """In lines; what stands in backquotes stays on one."""
+    whole = re.sub(r"`[^`]*`", lambda quoted: quoted[0].replace(" ", "\0"), text)
+    return textwrap.fill(whole, _WIDTH, break_on_hyphens=False, break_long_words=False).replace("\0", " ")
 
 
 def _turns(found: Compared) -> str:
