@@ -27,6 +27,7 @@ from resolvers.limits import LIMITS
 from schema.ids import typeid
 from schema.pagination import FIRST_BY_DEFAULT
 from schema.root import schema
+from tests.isolation import conftest as isolation
 from tests.isolation import questions
 from tests.isolation.belongings import Belongings
 from tests.isolation.test_two_tenants import known
@@ -178,6 +179,9 @@ def test_every_list_of_the_schema_costs_by_the_number_of_its_objects(type_name: 
 def test_what_is_said_of_lists_is_said_of_lists_that_there_are() -> None:
     assert {place for place in USUAL if not place[0].startswith("__")} <= set(lists())
     assert set(RANGED) <= set(USUAL)
+
+
+landlord = isolation.landlord  # it is asked more in a second than a customer may ask in minutes
 
 
 async def test_no_answer_has_more_objects_than_it_costs(rich: Belongings, landlord: Landlord) -> None:
