@@ -16,12 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from starlette import types as asgi
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
-from starlette.types import ASGIApp, Receive, Scope
-from starlette.types import Send as Send_
 
 from auth import sessions
 from auth.cache import KeyCache, MemoryCache, SharedCache
@@ -182,12 +181,12 @@ def _core(limits: Limits, documents: Documents | None = None) -> Core:
     return Core(schema, limits, documents)
 
 
-async def _files(scope: Scope, receive: Receive, send: Send_) -> None:
+async def _files(scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
     await _explorers_files()(scope, receive, send)
 
 
 @cache
-def _explorers_files() -> ASGIApp:
+def _explorers_files() -> asgi.ASGIApp:
     from starlette.middleware.gzip import GZipMiddleware
     from starlette.staticfiles import StaticFiles
 

@@ -58,7 +58,7 @@ def listed(fields: Mapping[str, str], names: Sequence[str], *, order: str) -> tu
 async def lists(session: Session, sql: str, *args: Any) -> dict[Any, orjson.Fragment]:
     """The list of each parent that has one, by what the statement gives before it: a key, or several as a tuple."""
     found = await session.all(_row, sql, *args)
-    return {key[0] if len(key) == 1 else key: orjson.Fragment(text) for *rest, text in found for key in [tuple(rest)]}
+    return {key if len(rest) == 0 else (key, *rest): orjson.Fragment(text) for key, *rest, text in found}
 
 
 def _row(*values: Any) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ Read is what stands in shapes: see `resolvers/shapes.py`. Whatever else a docume
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import astuple
 from enum import Enum
 from inspect import Parameter, signature
@@ -52,7 +52,7 @@ from resolvers.access import Needs
 from resolvers.calls import has_variables
 from resolvers.cost import Cost
 from resolvers.costing import is_connection
-from resolvers.planner import directives_of
+from resolvers.planner import has_directives
 from resolvers.reading import COERCED, PAGE_INFO, WRITTEN
 from resolvers.shapes import QUERY, Edge, Shape, shape
 from schema.pagination import plain
@@ -71,7 +71,7 @@ def drawn(
     schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, needs: Needs, cost: Cost
 ) -> dict[str, Any] | None:
     """See `Reading.of`."""
-    if operation.operation is not OperationType.QUERY or needs.refusal is not None or directives_of(document):
+    if operation.operation is not OperationType.QUERY or needs.refusal is not None or has_directives(document):
         return None
     if any(need.access.by_id is not None for need in needs.scopes):
         return None
@@ -182,19 +182,13 @@ class _Drawing:
         given = {one.name.value: one.value for one in node.arguments or ()}
         if not _takes(edge, [names[name] for name in given]):
             raise _Beyond
-        found: dict[str, Any] = {}
-        for name, value in given.items():
-            if isinstance(value, VariableNode):
-                found[names[name]] = self._by_variable(definition.args[name].type, value)
-        fixed = FieldNode(
-            name=node.name,
-            arguments=tuple(one for one in node.arguments or () if not isinstance(one.value, VariableNode)),
-        )
+        variables = {name: value for name, value in given.items() if isinstance(value, VariableNode)}
+        constants = tuple(one for one in node.arguments or () if one.name.value not in variables)
+        fixed = FieldNode(name=node.name, arguments=constants)
         if has_variables(fixed):
             raise _Beyond
-        required = [name for name, value in given.items() if isinstance(value, VariableNode)]
-        values = _values(definition, fixed, required)
-        for name, value in values.items():
+        found = {names[name]: self._by_variable(definition.args[name].type, value) for name, value in variables.items()}
+        for name, value in _values(definition, fixed, variables).items():
             if name in given and value is not None:  # null says as much as nothing does
                 found[names[name]] = _constant(value)
         return found
@@ -208,7 +202,7 @@ class _Drawing:
         return {"variable": node.name.value}
 
 
-def _values(definition: Any, node: FieldNode, left_out: Sequence[str]) -> Mapping[str, Any]:
+def _values(definition: Any, node: FieldNode, left_out: Collection[str]) -> Mapping[str, Any]:
     """Of the arguments that are constants; those that are not are taken as if nobody had to give them."""
     args = {name: one for name, one in definition.args.items() if name not in left_out}
     reduced = type(definition)(definition.type, args=args)

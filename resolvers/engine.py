@@ -289,7 +289,7 @@ class Engine:
         if code is None or code == "INTERNAL":
             code = "INTERNAL"
             message = "Something went wrong here. It is logged under this request's id."
-            _log.error("%s", orjson.dumps(_fault(problem, origin)).decode())
+            log_fault(problem, origin)
         formatted: dict[str, Any] = {"message": message}
         if problem.locations:
             formatted["locations"] = problem.locations
@@ -311,6 +311,11 @@ def _reason(problem: Problem) -> str:
 
 # Their texts are about our code; others may quote values, and those are not for a log.
 _ABOUT_CODE = (AttributeError, ImportError, NameError, NotImplementedError, TypeError)
+
+
+def log_fault(problem: Problem, origin: Origin) -> None:
+    """What went wrong here, whatever the client is answered."""
+    _log.error("%s", orjson.dumps(_fault(problem, origin)).decode())
 
 
 def _fault(problem: Problem, origin: Origin) -> dict[str, Any]:

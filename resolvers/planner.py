@@ -126,8 +126,7 @@ class _Switches(Visitor):
                 self.variables.add(argument.value.name.value)
 
 
-def directives_of(document: DocumentNode) -> bool:
-    """Whether there is any in it."""
+def has_directives(document: DocumentNode) -> bool:
     switches = _Switches()
     visit(document, switches)
     return switches.any

@@ -1,6 +1,6 @@
 """An operation as data, and how it is answered from rows, level by level, without a schema.
 
-    reading = Reading.of(data)                       # plain JSON, made by resolvers/drawing.py
+    reading = Reading.of(data, facts)                # plain JSON, made by resolvers/drawing.py
     answer = await reading.answer(context, variables)
 
 It knows nothing but success. Whatever is not as it should be, from a variable that does not fit to a refusal by a rule,
@@ -38,7 +38,7 @@ class Surprise(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """`scopes` are all that it needs. `variables` are by their names, the types' with `!` where null is none."""
+    """`scopes` are all that it needs; `variables` are by their names; `data` is what it was made of."""
 
     facts: Facts
     scopes: tuple[Scope, ...]
@@ -59,7 +59,7 @@ class Reading:
         )
 
     def coerced(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """By their names, without those that are absent. Raises Surprise for what does not fit."""
+        """By their names, without those that are absent. Raises Surprise or Invalid for what does not fit."""
         found: dict[str, Any] = {}
         for name, variable in self.variables.items():
             if name in given:
@@ -91,7 +91,7 @@ class Variable:
     default: Any = None
 
     def coerced(self, value: Any) -> Any:
-        """Raises Surprise."""
+        """Raises Surprise or Invalid."""
         if value is None:
             if self.required:
                 raise Surprise
@@ -351,7 +351,7 @@ class _Parts:
                     return [{key: read(part) for key, read in infos} for part in parts]
 
                 return told
-        raise Surprise
+        raise ValueError(f"a connection has no {field['name']}")
 
 
 def _cursor(rows: Iterable[Any], part: Part) -> str | None:

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from auth.caller import Caller
-from db.errors import TimedOut
+from db.errors import Invalid, LandlordError, TimedOut
 from resolvers.beforehand import Made
-from resolvers.engine import Prepares, Question, Ready, Result
+from resolvers.engine import Prepares, Problem, Question, Ready, Result, log_fault
 from resolvers.limits import Limits, holds_nul
 from resolvers.manifest import Documents, Unknown, hash_of
-from resolvers.reading import Reading, Variables
+from resolvers.reading import Reading, Surprise, Variables
 from schema.context import Context, Facts
 
 
@@ -51,9 +51,12 @@ class _Reads:
             return Result(await self.reading.answer(context, self.variables))
         except (TimedOut, TimeoutError):
             raise
-        except Exception:
-            # whatever it was, there is one who says what to answer: in the same transaction, which wrote nothing but its event
-            return await self.otherwise().run(context)
+        except (LandlordError, Surprise):
+            pass  # to be refused, and there is one who says how
+        except Exception as error:
+            log_fault(Problem.of(error), context.origin)
+        # in the same transaction, which wrote nothing but its event
+        return await self.otherwise().run(context)
 
 
 class Readings:
@@ -74,13 +77,13 @@ class Readings:
 
     def prepared(self, question: Question, caller: Caller | None) -> Ready:
         """Raises Refused."""
+        if caller is None:
+            return self._core().prepared(question, caller)
         try:
             text = self._documents.text(question.query, question.hash)
         except Unknown:
             return self._core().prepared(question, caller)
         place = hash_of(text), question.operation_name
-        if caller is None:
-            return self._core().prepared(question, caller)
         ready: Ready | None = None
         if place not in self._known:
             if (made := self._beforehand.get(place)) is not None:
@@ -104,7 +107,7 @@ class Readings:
             return None
         try:
             variables = reading.coerced(question.variables)
-        except Exception:  # of whatever a coercer makes of a client's value
+        except (Surprise, Invalid):
             return None
         cost = reading.cost.of(variables)
         if cost > self._limits.cost:

@@ -31,8 +31,9 @@ from resolvers.manifest import hash_of
 from resolvers.reading import PAGE_INFO
 from resolvers.shapes import NAMES, QUERY, Shape, shape
 from schema.root import schema
+from tests.core.conftest import Lines
 from tests.isolation.belongings import Belongings
-from tests.landlord import Landlord, Tenant
+from tests.landlord import Landlord, Refused, Tenant
 from tests.ledger import Ledger
 from tests.planner.both import Compared
 from tests.planner.documents import Documents
@@ -293,3 +294,27 @@ async def test_an_argument_that_is_null_is_read_as_one_that_is_left_out(
     )
     assert answer == {"tickets": {"totalCount": 0}, "usage": []}
     assert (every_query.read, every_query.surprised) == (read + 1, surprised)
+
+
+@pytest.mark.parametrize("problem", [LookupError("s3cret"), asyncpg.DataError("s3cret")])
+async def test_a_reading_that_breaks_is_told_in_the_log_though_the_answer_is_right(
+    one_way: None, acme: Tenant, monkeypatch: pytest.MonkeyPatch, lines: Lines, problem: Exception
+) -> None:
+    asks = customers.by_ids
+
+    async def by_ids(session: Any, ids: Any, **narrow: Any) -> Any:
+        if narrow:
+            raise problem
+        return await asks(session, ids)
+
+    monkeypatch.setattr(customers, "by_ids", by_ids)
+    assert await acme.api("{ customer { name } }") == {"customer": {"name": "Acme"}}
+    told = lines("faults")
+    assert [line["fault"][0]["error"].rpartition(".")[2] for line in told] == [type(problem).__name__]
+    assert "s3cret" not in str(told)
+
+
+async def test_a_refusal_is_no_fault_of_a_readings(one_way: None, acme: Tenant, lines: Lines) -> None:
+    with pytest.raises(Refused):
+        await acme.api("{ tickets(first: 101) { totalCount } }")
+    assert lines("faults") == []
