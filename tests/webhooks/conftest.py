@@ -1,3 +1,5 @@
+"""Customers' own servers, and all that is on its way to them."""
+
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
