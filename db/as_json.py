@@ -1,65 +1,210 @@
-"""Lists that the database writes as JSON, so that they pass into the answer as they are.
+"""Lists that the database writes as JSON, so that they pass into an answer as they are.
 
-The text of a field is said here in SQL as `schema/texts.py` says it in Python. Names are those that clients know, and all
-ours: what a client calls a field never gets into a statement.
+    Listing(rows="select * from ticket_comments c where ...", alias="c", order="c.id desc", fields={...})
+
+A list is a column of the row that it hangs on (see `db.session.Shown`), and may have lists in its items. The text of a
+field is said here in SQL as `schema/texts.py` says it in Python. Names are those that clients know, and all ours: what a
+client calls a field never gets into a statement.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import orjson
 
-from db.session import Session
+from db.typeids import digits
 
-EMPTY: Final = orjson.Fragment(b"[]")
+if TYPE_CHECKING:
+    from db.session import Session
+
+# Before an ID's 32 digits, since SQL takes five times as long as Python to make a TypeID of them. Within a text of JSON
+# this character is always escaped, so that nothing which is stored looks like it.
+_MARK: Final = "\x1f"
+_PLACE = re.compile(r"\$(\d+)")
+
+# ---------------------------------------------------------------- fields
 
 
-def integer(column: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Field:
+    """How SQL writes a field: an expression, between what of JSON is always the same."""
+
+    sql: str
+    before: str = ""
+    after: str = ""
+
+
+def _plain(sql: str, null: bool) -> Field:
+    return Field(f"coalesce({sql}, 'null')" if null else sql)
+
+
+def _quoted(sql: str, null: bool, before: str = "") -> Field:
+    """What needs no escape."""
+    if null:
+        return Field(f"""coalesce('"{before}' || {sql} || '"', 'null')""")
+    return Field(sql, '"' + before, '"')
+
+
+def number(column: str, *, null: bool = False) -> Field:
+    """Of 32 bits, or a boolean."""
+    return _plain(f"to_json({column})", null)
+
+
+def text(column: str, *, null: bool = False) -> Field:
+    """A text, or an array of them."""
+    return _plain(f"to_json({column})", null)
+
+
+def json(column: str) -> Field:
+    return Field(column)
+
+
+def id(prefix: str, column: str, *, null: bool = False) -> Field:
+    """A TypeID, once `listed` has seen it."""
+    return _quoted(f"encode(uuid_send({column}), 'hex')", null, f"{prefix}_{_MARK}")
+
+
+def integer(column: str, *, null: bool = False) -> Field:
     """Of 64 bits, which JavaScript cannot count: a string."""
-    return f"{column}::text"
+    return _quoted(column, null)
 
 
-def month(column: str) -> str:
-    return f"to_char({column}, 'YYYY-MM')"
+def month(column: str, *, null: bool = False) -> Field:
+    return _quoted(f"to_char({column}, 'YYYY-MM')", null)
 
 
-def money(column: str) -> str:
+def date(column: str, *, null: bool = False) -> Field:
+    return _quoted(f"to_char({column}, 'YYYY-MM-DD')", null)
+
+
+def money(column: str, *, null: bool = False) -> Field:
     """Of a `numeric(14, 2)`, which has its two places."""
-    return f"{column}::text"
+    return _quoted(column, null)
 
 
-def decimal(column: str) -> str:
-    return f"trim_scale({column})::text"
+def decimal(column: str, *, null: bool = False) -> Field:
+    return _quoted(f"trim_scale({column})", null)
 
 
-def instant(column: str) -> str:
-    return f"""to_char({column} at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+def instant(column: str, *, null: bool = False) -> Field:
+    return _quoted(f"""to_char({column} at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')""", null)
 
 
-def word(column: str) -> str:
+def word(column: str, *, null: bool = False) -> Field:
     """Of an enum, whose members' names are what is stored, in capitals."""
-    return f"upper({column})"
+    return _quoted(f"upper({column})", null)
 
 
-def listed(fields: Mapping[str, str], names: Sequence[str], *, order: str) -> tuple[str, str]:
-    """An expression for a group's list, and the lateral item that it lists, of these fields of ours.
+# ---------------------------------------------------------------- lists
 
-    Raises KeyError for a name that is none of them.
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a list is written from.
+
+    `rows` is a statement with `places` values, $1 and on, that gives an item's columns and knows the row that the list hangs
+    on as `parent`, of which it takes these columns. `alias` is an item's name in `fields` and `order`. Of a page $1 is how many
+    rows, and $2 the id after which they come.
     """
-    item = ", ".join(f'{fields[name]} as "{name}"' for name in names)
-    return (
-        f"'[' || string_agg(row_to_json(item)::text, ',' order by {order}) || ']'",
-        f"cross join lateral (select {item}) as item",
+
+    rows: str
+    places: int
+    alias: str
+    order: str
+    fields: Mapping[str, Field]
+    parent: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An expression whose value is JSON, with so many places for values."""
+
+    sql: str
+    places: int
+
+
+# An item's fields, by the names of clients: what is written there of a listing below, or None for a field of its own.
+Items: TypeAlias = Mapping[str, Written | None]
+
+
+def written(listing: Listing, items: Items, parent: str) -> Written:
+    """All of its rows. `parent` is the name of the row that it hangs on; `items` are an item's fields in their order."""
+    item, places = _item(listing, items)
+    return Written(
+        f"(select '[' || coalesce(string_agg({item}, ',' order by {listing.order}), '') || ']' {_rows(listing, parent)})",
+        places,
     )
 
 
-async def lists(session: Session, sql: str, *args: Any) -> dict[Any, orjson.Fragment]:
-    """The list of each parent that has one, by what the statement gives before it: a key, or several as a tuple."""
-    found = await session.all(_row, sql, *args)
-    return {key if len(rest) == 0 else (key, *rest): orjson.Fragment(text) for key, *rest, text in found}
+def page(listing: Listing, items: Items, parent: str) -> Written:
+    """All of its rows but the last if there are as many as $1: an array of the list, whether there was one more, and the
+    ids that it begins and ends with.
+    """
+    item, places = _item(listing, items)
+    on_it = f"filter (where {listing.alias}.place < $1::int)"
+    numbered = f"(select {listing.alias}.*, row_number() over (order by {listing.order}) as place"
+    ids = f"{listing.alias}.id::text"
+    return Written(
+        f"(select array['[' || coalesce(string_agg({item}, ',' order by {listing.order}) {on_it}, '') || ']',"
+        f" (count(*) >= $1::int)::text, max({ids}) {on_it}, min({ids}) {on_it}]"
+        f" from {numbered} {_rows(listing, parent)}) as {listing.alias})",
+        places,
+    )
 
 
-def _row(*values: Any) -> tuple[Any, ...]:
-    return values
+def nodes(connection: Written) -> Written:
+    """A connection of which nothing else is asked."""
+    return Written(f"""concat('{{"nodes":', {connection.sql}, '}}')""", connection.places)
+
+
+def numbered(lists: Iterable[Written]) -> tuple[str, ...]:
+    """The expressions of lists that stand beside each other, with their places after each other's."""
+    found, places = [], 0
+    for one in lists:
+        found.append(shifted(one.sql, places))
+        places += one.places
+    return tuple(found)
+
+
+async def value(session: Session, list: Written, values: Sequence[Any]) -> Any:
+    """What stands in a list that hangs on no row."""
+    return await session.value(f"select {list.sql}", *values)
+
+
+def shifted(sql: str, by: int) -> str:
+    """With its places after those that are there already."""
+    return _PLACE.sub(lambda found: f"${int(found[1]) + by}", sql)
+
+
+def _item(listing: Listing, items: Items) -> tuple[str, int]:
+    """The object, and how many places it has with its listing's. Raises KeyError for what is no field."""
+    places = listing.places
+    arguments, same = [], ""
+    for start, (name, below) in zip("{" + "," * len(items), items.items(), strict=False):
+        field = listing.fields[name] if below is None else Field(shifted(below.sql, places))
+        places += 0 if below is None else below.places
+        arguments += [f"""'{same}{start}"{name}":{field.before}'""", field.sql]
+        same = field.after
+    return f"concat({', '.join(arguments)}, '{same}}}')", places
+
+
+def _rows(listing: Listing, parent: str) -> str:
+    if not listing.parent:
+        return f"from ({listing.rows}) as {listing.alias}"
+    columns = ", ".join(f"{parent}{column}" for column in listing.parent)
+    return f"from (select {columns}) as parent cross join lateral ({listing.rows}) as {listing.alias}"
+
+
+def listed(text: str) -> orjson.Fragment:
+    """What the database has written, with its IDs as clients know them."""
+    start, *rest = text.split(_MARK)
+    if not rest:
+        return orjson.Fragment(text)
+    parts = [start]
+    for part in rest:
+        parts += digits(int(part[:32], 16)), part[32:]
+    return orjson.Fragment("".join(parts))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from operator import attrgetter
@@ -12,8 +12,10 @@ from uuid import UUID
 
 import orjson
 
+from db import as_json
+from db.as_json import Listing
 from db.page import COUNT_LIMIT, Edge, Page
-from db.session import Session, columns, selecting, signed_argument
+from db.session import Asked, Session, columns, signed_argument
 
 
 class AuditAction(StrEnum):
@@ -143,17 +145,14 @@ _NEWEST = """
     e.id < coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff') and e.id < app.first_id($3::timestamptz)
 """
 _NEWEST_OF_ALL = f"select {{row}} from audit_events e where {_NEWEST} order by e.id desc limit $1::int"
+_NEWEST_OF_PARENT = f"""
+    select * from audit_events e where e.customer_id = parent.id and {_NEWEST} order by e.id desc limit $1::int
+"""
 _NEWEST_OF_CUSTOMER = f"""
     select {{row}} from audit_events e where e.customer_id = $4::uuid and {_NEWEST} order by e.id desc limit $1::int
 """
 _NEWEST_OF_CUSTOMERS = f"""
-    select {{row}}
-      from unnest($4::uuid[]) as parent (id)
-     cross join lateral (
-               select * from audit_events e
-                where e.customer_id = parent.id and {_NEWEST} order by e.id desc limit $1::int
-           ) as e
-     order by e.id desc
+    select {{row}} from unnest($4::uuid[]) as parent (id) cross join lateral ({_NEWEST_OF_PARENT}) as e order by e.id desc
 """
 _COUNT_OF_ALL = f"select count(*) from (select from audit_events e where {_WHICH} limit $1::int) as counted"
 _COUNT_OF_CUSTOMER = f"""
@@ -171,6 +170,11 @@ _COUNTS_OF_CUSTOMERS = f"""
 """
 
 
+def _of_whom(column: str) -> str:
+    """What a tenant is not told of the company's operators."""
+    return f"case when e.actor_kind <> 'operator' or session_user <> 'landlord_tenant' then e.{column} end"
+
+
 def _pair(parent: UUID, number: int) -> tuple[UUID, int]:
     return parent, number
 
@@ -185,7 +189,7 @@ async def page(
     after: UUID | None,
     wanted: Wanted,
     customer_id: UUID | None = None,
-    row: type[EventRow] = EventRow,
+    row: Asked[EventRow] = EventRow,
 ) -> Page[EventRow]:
     """Newest first. Without a customer: all that the session sees, the house's own too for operators."""
     customer = [customer_id] if customer_id is not None else []
@@ -194,7 +198,7 @@ async def page(
         sql, bounds = _PAGE_OF_CUSTOMER if customer else _PAGE_OF_ALL, values
     else:
         sql, bounds = _NEWEST_OF_CUSTOMER if customer else _NEWEST_OF_ALL, [max(wanted.until, _EPOCH), *customer]
-    rows = await session.all(row, selecting(sql, row, "e."), first + 1, after, *bounds)
+    rows = await session.shown(row, sql, "e.", first + 1, after, *bounds)
 
     async def count() -> int:
         number: int = await session.value(_COUNT_OF_CUSTOMER if customer else _COUNT_OF_ALL, COUNT_LIMIT, None, *values)
@@ -210,13 +214,13 @@ async def pages_by_customers(
     first: int,
     after: UUID | None,
     wanted: Wanted,
-    row: type[EventRow] = EventRow,
+    row: Asked[EventRow] = EventRow,
 ) -> list[EventRow]:
     if wanted.narrows:
         sql, bounds = _PAGES_OF_CUSTOMERS, wanted._values()
     else:
         sql, bounds = _NEWEST_OF_CUSTOMERS, (max(wanted.until, _EPOCH),)
-    return await session.all(row, selecting(sql, row, "e."), first + 1, after, *bounds, customer_ids)
+    return await session.shown(row, sql, "e.", first + 1, after, *bounds, customer_ids)
 
 
 async def counts_by_customers(
@@ -226,6 +230,38 @@ async def counts_by_customers(
 
 
 OF_CUSTOMER = Edge(ask=pages_by_customers, count=counts_by_customers, parent=attrgetter("customer_id"))
+
+
+LISTED_OF_CUSTOMER = Listing(
+    rows=_NEWEST_OF_PARENT,
+    places=3,
+    parent=("id",),
+    alias="e",
+    order="e.id desc",
+    fields={
+        "id": as_json.id("evt", "e.id"),
+        "customerId": as_json.id("cus", "e.customer_id", null=True),
+        "eventType": as_json.text("e.event_type"),
+        "action": as_json.word("e.action"),
+        "resourceType": as_json.text("e.resource_type", null=True),
+        "resourceId": as_json.text("e.resource_id", null=True),
+        "actor": as_json.text("e.actor"),
+        "actorEmail": as_json.text(_of_whom("actor_email"), null=True),
+        "actorIp": as_json.text(_of_whom("actor_ip"), null=True),
+        "actorUserAgent": as_json.text(_of_whom("actor_user_agent"), null=True),
+        "status": as_json.word("e.status"),
+        "errorMessage": as_json.text("e.error_message", null=True),
+        "requestId": as_json.text("e.request_id", null=True),
+        "metadata": as_json.json("e.metadata"),
+        "createdAt": as_json.instant("e.created_at"),
+        "hash": as_json.text("encode(e.leaf, 'hex')"),
+    },
+)
+LISTED = replace(
+    LISTED_OF_CUSTOMER,
+    rows=f"select * from audit_events e where {_NEWEST} order by e.id desc limit $1::int",
+    parent=(),
+)
 
 
 async def by_ids(session: Session, ids: Sequence[UUID]) -> list[EventRow]:

@@ -13,7 +13,7 @@ from db.ended import EpochRaised
 from db.enums import Tier
 from db.errors import NotFound
 from db.page import COUNT_LIMIT, Page
-from db.session import Session, columns, selecting
+from db.session import Asked, Session, columns
 
 
 class CustomerStatus(StrEnum):
@@ -104,10 +104,9 @@ _WANTED = """
 _AFTER_ALL = UUID(int=2**128 - 1)
 
 
-async def by_ids(session: Session, ids: Sequence[UUID], *, row: type[CustomerRow] = CustomerRow) -> list[CustomerRow]:
+async def by_ids(session: Session, ids: Sequence[UUID], *, row: Asked[CustomerRow] = CustomerRow) -> list[CustomerRow]:
     """Those of these customers that there are for this session."""
-    sql = selecting("select {row} from customers where id = any($1)", row, "customers.")
-    return await session.all(row, sql, ids)
+    return await session.shown(row, "select {row} from customers where id = any($1)", "customers.", ids)
 
 
 async def unknown(session: Session, ids: Sequence[UUID]) -> list[UUID]:

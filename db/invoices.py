@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from functools import lru_cache
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
-import orjson
-
 from db import as_json
+from db.as_json import Listing
 from db.page import COUNT_LIMIT, Edge, Page
-from db.session import Session, columns, numerics, selecting
+from db.session import Asked, Session, columns, numerics
 
 
 class InvoiceStatus(StrEnum):
@@ -239,26 +237,26 @@ def _pair(first: Any, second: Any) -> tuple[Any, Any]:
 
 # ---------------------------------------------------------------- reading
 
+# What it is called on the day $4.
+_STATUS = "case when i.status = 'issued' and i.due_on < $4::date then 'overdue' else i.status end"
+
 # $1 limit, $2 after, $3 statuses, $4 today, $5 and $6 months. A missing bound is one that holds back nothing, so that
 # the others stay conditions of the index.
-_WANTED = """
+_WANTED = f"""
     i.id < coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
     and i.month between coalesce($5::date, '-infinity') and coalesce($6::date, 'infinity')
-    and ($3::text[] is null
-         or case when i.status = 'issued' and i.due_on < $4::date then 'overdue' else i.status end = any($3::text[]))
+    and ($3::text[] is null or {_STATUS} = any($3::text[]))
 """
 _PAGE_OF_ALL = f"select {{row}} from invoices i where {_WANTED} order by i.id desc limit $1::int"
 _PAGE_OF_MONTH = f"select {{row}} from invoices i where i.month = $5 and {_WANTED} order by i.id desc limit $1::int"
 _PAGE_OF_CUSTOMER = f"""
     select {{row}} from invoices i where i.customer_id = $7::uuid and {_WANTED} order by i.id desc limit $1::int
 """
+_OF_PARENT = f"""
+    select * from invoices i where i.customer_id = parent.id and {_WANTED} order by i.id desc limit $1::int
+"""
 _PAGES_OF_CUSTOMERS = f"""
-    select {{row}}
-      from unnest($7::uuid[]) as parent (id)
-     cross join lateral (
-               select * from invoices i where i.customer_id = parent.id and {_WANTED} order by i.id desc limit $1::int
-           ) as i
-     order by i.id desc
+    select {{row}} from unnest($7::uuid[]) as parent (id) cross join lateral ({_OF_PARENT}) as i order by i.id desc
 """
 _COUNT_OF_ALL = f"select count(*) from (select from invoices i where {_WANTED} limit $1::int) as counted"
 _COUNT_OF_MONTH = f"""
@@ -286,7 +284,7 @@ async def page(
     statuses: Sequence[str] | None = None,
     from_month: date | None = None,
     to_month: date | None = None,
-    row: type[InvoiceRow] = InvoiceRow,
+    row: Asked[InvoiceRow] = InvoiceRow,
 ) -> Page[InvoiceRow]:
     """Newest first. `today` tells overdue invoices from issued ones; months are by their first days, both included."""
     wanted: list[Any] = [statuses, today, from_month, to_month]
@@ -297,7 +295,7 @@ async def page(
         ask, count = _PAGE_OF_MONTH, _COUNT_OF_MONTH
     else:
         ask, count = _PAGE_OF_ALL, _COUNT_OF_ALL
-    rows = await session.all(row, selecting(ask, row, "i."), first + 1, after, *wanted)
+    rows = await session.shown(row, ask, "i.", first + 1, after, *wanted)
 
     async def how_many() -> int:
         found: int = await session.value(count, COUNT_LIMIT, None, *wanted)
@@ -316,11 +314,11 @@ async def pages_by_customers(
     statuses: Sequence[str] | None = None,
     from_month: date | None = None,
     to_month: date | None = None,
-    row: type[InvoiceRow] = InvoiceRow,
+    row: Asked[InvoiceRow] = InvoiceRow,
 ) -> list[InvoiceRow]:
     """Up to `first + 1` of each customer, newest first; the rest as `page`."""
-    sql = selecting(_PAGES_OF_CUSTOMERS, row, "i.")
-    return await session.all(row, sql, first + 1, after, statuses, today, from_month, to_month, customer_ids)
+    wanted = statuses, today, from_month, to_month
+    return await session.shown(row, _PAGES_OF_CUSTOMERS, "i.", first + 1, after, *wanted, customer_ids)
 
 
 async def counts_by_customers(
@@ -338,6 +336,48 @@ async def counts_by_customers(
 
 
 OF_CUSTOMER = Edge(ask=pages_by_customers, count=counts_by_customers, parent=attrgetter("customer_id"))
+
+
+LISTED_OF_CUSTOMER = Listing(
+    rows=_OF_PARENT,
+    places=6,
+    parent=("id",),
+    alias="i",
+    order="i.id desc",
+    fields={
+        "id": as_json.id("inv", "i.id"),
+        "number": as_json.text("i.number", null=True),
+        "month": as_json.month("i.month"),
+        "status": as_json.word(_STATUS),
+        "tier": as_json.word("i.tier"),
+        "currency": as_json.text("i.currency"),
+        "tierBaseCost": as_json.money("i.tier_base_cost"),
+        "usageCharges": as_json.money("i.usage_charges"),
+        "volumeDiscount": as_json.money("i.volume_discount"),
+        "adjustments": as_json.money("i.adjustments"),
+        "subtotal": as_json.money("i.subtotal"),
+        "taxJurisdiction": as_json.text("i.tax_jurisdiction"),
+        "taxStatus": as_json.word("i.tax_status"),
+        "taxRate": as_json.decimal("i.tax_rate"),
+        "taxAmount": as_json.money("i.tax_amount"),
+        "totalAmount": as_json.money("i.total_amount"),
+        "amountPaid": as_json.money("i.amount_paid"),
+        "amountCredited": as_json.money("i.amount_credited"),
+        "creditApplied": as_json.money("i.credit_applied"),
+        "issuedAt": as_json.instant("i.issued_at", null=True),
+        "dueOn": as_json.date("i.due_on", null=True),
+        "paidAt": as_json.instant("i.paid_at", null=True),
+        "cancelledAt": as_json.instant("i.cancelled_at", null=True),
+        "cancelReason": as_json.text("i.cancel_reason", null=True),
+        "usageRevision": as_json.number("i.usage_revision"),
+        "createdAt": as_json.instant("i.created_at"),
+    },
+)
+LISTED = replace(
+    LISTED_OF_CUSTOMER,
+    rows=f"select * from invoices i where {_WANTED} order by i.id desc limit $1::int",
+    parent=(),
+)
 
 
 async def by_ids(session: Session, ids: Sequence[UUID]) -> list[InvoiceRow]:
@@ -373,38 +413,27 @@ async def lines_by_invoices(session: Session, invoices: Sequence[tuple[UUID, UUI
     )
 
 
-# As clients know them, where the database writes them itself.
-WRITTEN_LINE: Final[Mapping[str, str]] = {
-    "position": "line.position",
-    "kind": as_json.word("line.kind"),
-    "metric": as_json.word("line.metric"),
-    "tier": as_json.word("line.tier"),
-    "adjustedMonth": as_json.month("line.adjusted_month"),
-    "description": "line.description",
-    "quantity": as_json.decimal("line.quantity"),
-    "billable": as_json.decimal("line.billable"),
-    "amount": as_json.money("line.amount"),
-}
-
-
-async def lines_as_json(
-    session: Session, invoices: Sequence[tuple[UUID, UUID]], names: tuple[str, ...]
-) -> dict[tuple[UUID, UUID], orjson.Fragment]:
-    """As `lines_by_invoices`, of the fields of WRITTEN_LINE with these names; every invoice has lines."""
-    return await as_json.lists(session, _lists_of_lines(names), *columns_of(invoices, _KEY))
-
-
-@lru_cache
-def _lists_of_lines(names: tuple[str, ...]) -> str:
-    found, item = as_json.listed(WRITTEN_LINE, names, order="line.position")
-    return f"""
-        select line.customer_id, line.invoice_id, {found}
-          from unnest($1::uuid[], $2::uuid[]) as wanted (customer_id, invoice_id)
-          join invoice_lines line
-            on line.customer_id = wanted.customer_id and line.invoice_id = wanted.invoice_id
-         {item}
-         group by line.customer_id, line.invoice_id
-    """
+LISTED_LINES = Listing(
+    rows="""
+        select * from invoice_lines line
+         where line.customer_id = parent.customer_id and line.invoice_id = parent.id
+    """,
+    places=0,
+    parent=("customer_id", "id"),
+    alias="line",
+    order="line.position",
+    fields={
+        "position": as_json.number("line.position"),
+        "kind": as_json.word("line.kind"),
+        "metric": as_json.word("line.metric", null=True),
+        "tier": as_json.word("line.tier", null=True),
+        "adjustedMonth": as_json.month("line.adjusted_month", null=True),
+        "description": as_json.text("line.description"),
+        "quantity": as_json.decimal("line.quantity", null=True),
+        "billable": as_json.decimal("line.billable", null=True),
+        "amount": as_json.money("line.amount"),
+    },
+)
 
 
 async def adjustments_by_invoices(session: Session, invoices: Sequence[tuple[UUID, UUID]]) -> list[AdjustmentRow]:

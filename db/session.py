@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, make_dataclass
 from decimal import Decimal
 from functools import cache, lru_cache
-from typing import Any, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 import asyncpg
 import orjson
 
+from db.as_json import shifted
 from db.ended import Ended
 from db.enums import Tier
 from db.errors import ContextRefused, NotFound, TimedOut, Unauthenticated
@@ -107,6 +108,12 @@ class Session:
     async def all(self, row: Callable[..., Row], sql: str, *args: Any) -> list[Row]:
         make = quick(row) if isinstance(row, type) else row
         return [make(*record) for record in await self._fetch(sql, args)]
+
+    async def shown(self, row: Asked[Row], sql: str, prefix: str, *args: Any) -> list[Row]:
+        """`sql` has `{row}` in the place of its select list, whose columns are those of `prefix`."""
+        shown = Shown(row) if isinstance(row, type) else row
+        kind: Any = shown.row
+        return await self.all(kind, _selecting(sql, kind, prefix, len(args)), *args, *shown.values)
 
     async def first(self, row: Callable[..., Row], sql: str, *args: Any) -> Row | None:
         records = await self._fetch(sql, args)
@@ -216,25 +223,40 @@ def quick(row: type[Row]) -> Callable[..., Row]:
     return make
 
 
+@dataclass(frozen=True, slots=True)
+class Shown(Generic[Row]):
+    """What is asked for of each row: the columns of its type, and the values that its lists take: see `narrow`."""
+
+    row: type[Row]
+    values: Sequence[Any] = ()
+
+
+Asked: TypeAlias = type[Row] | Shown[Row]
+
+
 @lru_cache(maxsize=1024)
-def narrow(row: type, names: frozenset[str]) -> type:
-    """A row type with these fields of another alone, and with its properties: what nobody looks at is not asked for."""
+def narrow(row: type, names: frozenset[str], lists: tuple[str, ...] = ()) -> type:
+    """A row type with these fields of another alone, and with its properties: what nobody looks at is not asked for.
+
+    `lists` are expressions for columns more, `list_0` and on, whose places are numbered through: see `db/as_json.py`. They
+    call the row's columns by `{this}`.
+    """
     own: list[Any] = [(one.name, one.type, field(metadata=one.metadata)) for one in fields(row) if one.name in names]
+    own += [(f"list_{place}", Any, field(metadata={"list": sql})) for place, sql in enumerate(lists)]
     properties = {name: value for name, value in vars(row).items() if isinstance(value, property)}
     return make_dataclass(row.__name__, own, frozen=True, slots=True, namespace=properties)
 
 
-def selecting(sql: str, row: Any, prefix: str) -> str:
-    """A constant of ours with the select list of a row type in the place of `{row}`."""
-    return _selecting(sql, row, prefix)
-
-
 @lru_cache(maxsize=1024)
-def _selecting(sql: str, row: type, prefix: str) -> str:
-    return sql.replace("{row}", columns(row, prefix))
+def _selecting(sql: str, row: type, prefix: str, places: int) -> str:
+    """A constant of ours with the select list of a row type, whose lists' places come after its own."""
+    lists = [one.metadata["list"] for one in fields(row) if "list" in one.metadata]
+    written = [shifted(one.replace("{this}", prefix), places) for one in lists]
+    return sql.replace("{row}", ", ".join([columns(row, prefix), *written]))
 
 
 @cache
 def columns(row: type, prefix: str = "") -> str:
     """The select list of a row type: its fields in their order. A field's metadata may say another `sql` text."""
-    return ", ".join(field.metadata.get("sql", prefix + field.name) for field in fields(row))
+    own = [one for one in fields(row) if "list" not in one.metadata]
+    return ", ".join(one.metadata.get("sql", prefix + one.name) for one in own)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from operator import attrgetter
 from uuid import UUID
 
+from db import as_json
+from db.as_json import Listing
 from db.page import COUNT_LIMIT, Edge, Page
-from db.session import Session, columns, selecting
+from db.session import Asked, Session, columns
 
 
 class TicketStatus(StrEnum):
@@ -82,14 +84,11 @@ _PAGE_OF_CUSTOMER = f"""
      order by t.id desc
      limit $1::int
 """
+_OF_PARENT = f"""
+    select * from support_tickets t where t.customer_id = parent.id and {_WANTED} order by t.id desc limit $1::int
+"""
 _PAGES_OF_CUSTOMERS = f"""
-    select {{row}}
-      from unnest($6::uuid[]) as parent (id)
-     cross join lateral (
-               select * from support_tickets t
-                where t.customer_id = parent.id and {_WANTED} order by t.id desc limit $1::int
-           ) as t
-     order by t.id desc
+    select {{row}} from unnest($6::uuid[]) as parent (id) cross join lateral ({_OF_PARENT}) as t order by t.id desc
 """
 _COUNT_OF_ALL = f"select count(*) from (select from support_tickets t where {_WANTED} limit $1::int) as counted"
 _COUNT_OF_CUSTOMER = f"""
@@ -116,13 +115,13 @@ async def page(
     statuses: Sequence[TicketStatus] | None = None,
     priorities: Sequence[TicketPriority] | None = None,
     assigned_to: str | None = None,
-    row: type[TicketRow] = TicketRow,
+    row: Asked[TicketRow] = TicketRow,
 ) -> Page[TicketRow]:
     """Newest first."""
     customer = [customer_id] if customer_id is not None else []
     wanted = [statuses, priorities, assigned_to, *customer]
-    sql = selecting(_PAGE_OF_CUSTOMER if customer else _PAGE_OF_ALL, row, "t.")
-    rows = await session.all(row, sql, first + 1, after, *wanted)
+    sql = _PAGE_OF_CUSTOMER if customer else _PAGE_OF_ALL
+    rows = await session.shown(row, sql, "t.", first + 1, after, *wanted)
 
     async def count() -> int:
         number: int = await session.value(_COUNT_OF_CUSTOMER if customer else _COUNT_OF_ALL, COUNT_LIMIT, None, *wanted)
@@ -140,10 +139,10 @@ async def pages_by_customers(
     statuses: Sequence[TicketStatus] | None = None,
     priorities: Sequence[TicketPriority] | None = None,
     assigned_to: str | None = None,
-    row: type[TicketRow] = TicketRow,
+    row: Asked[TicketRow] = TicketRow,
 ) -> list[TicketRow]:
-    sql = selecting(_PAGES_OF_CUSTOMERS, row, "t.")
-    return await session.all(row, sql, first + 1, after, statuses, priorities, assigned_to, customer_ids)
+    wanted = statuses, priorities, assigned_to
+    return await session.shown(row, _PAGES_OF_CUSTOMERS, "t.", first + 1, after, *wanted, customer_ids)
 
 
 async def counts_by_customers(
@@ -160,6 +159,32 @@ async def counts_by_customers(
 
 
 OF_CUSTOMER = Edge(ask=pages_by_customers, count=counts_by_customers, parent=attrgetter("customer_id"))
+
+
+LISTED_OF_CUSTOMER = Listing(
+    rows=_OF_PARENT,
+    places=5,
+    parent=("id",),
+    alias="t",
+    order="t.id desc",
+    fields={
+        "id": as_json.id("tkt", "t.id"),
+        "subject": as_json.text("t.subject"),
+        "status": as_json.word("t.status"),
+        "priority": as_json.word("t.priority"),
+        "createdBy": as_json.text("t.created_by"),
+        "assignedTo": as_json.text("t.assigned_to", null=True),
+        "firstResponseDueAt": as_json.instant("t.first_response_due_at", null=True),
+        "firstRespondedAt": as_json.instant("t.first_responded_at", null=True),
+        "createdAt": as_json.instant("t.created_at"),
+        "updatedAt": as_json.instant("t.updated_at"),
+    },
+)
+LISTED = replace(
+    LISTED_OF_CUSTOMER,
+    rows=f"select * from support_tickets t where {_WANTED} order by t.id desc limit $1::int",
+    parent=(),
+)
 
 
 async def by_ids(session: Session, ids: Sequence[UUID]) -> list[TicketRow]:
@@ -259,18 +284,18 @@ async def answer(session: Session, ticket: TicketRow, *, at: datetime) -> Ticket
 
 # ---------------------------------------------------------------- comments
 
-# A ticket's own customer leads to the index of its comments.
-_PAGES_OF_TICKETS = """
-    select {row}
-      from support_tickets t
-     cross join lateral (
-               select * from ticket_comments c
-                where c.customer_id = t.customer_id and c.ticket_id = t.id
-                  and c.id < coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-                order by c.id desc
-                limit $1::int
-           ) as c
-     where t.id = any($3::uuid[])
+# $1 limit, $2 after, $3 tickets. A ticket's own customer leads to the index of its comments.
+_OF_TICKET = """
+    select * from ticket_comments c
+     where c.customer_id = parent.customer_id and c.ticket_id = parent.id
+       and c.id < coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+     order by c.id desc
+     limit $1::int
+"""
+_PAGES_OF_TICKETS = f"""
+    select {{row}}
+      from support_tickets parent cross join lateral ({_OF_TICKET}) as c
+     where parent.id = any($3::uuid[])
      order by c.id desc
 """
 _COUNTS_OF_TICKETS = """
@@ -293,10 +318,9 @@ async def comments_by_tickets(
     *,
     first: int,
     after: UUID | None,
-    row: type[CommentRow] = CommentRow,
+    row: Asked[CommentRow] = CommentRow,
 ) -> list[CommentRow]:
-    sql = selecting(_PAGES_OF_TICKETS, row, "c.")
-    return await session.all(row, sql, first + 1, after, ticket_ids)
+    return await session.shown(row, _PAGES_OF_TICKETS, "c.", first + 1, after, ticket_ids)
 
 
 async def comment_counts_by_tickets(session: Session, ticket_ids: Sequence[UUID]) -> list[tuple[UUID, int]]:
@@ -304,6 +328,22 @@ async def comment_counts_by_tickets(session: Session, ticket_ids: Sequence[UUID]
 
 
 COMMENTS = Edge(ask=comments_by_tickets, count=comment_counts_by_tickets, parent=attrgetter("ticket_id"))
+
+
+LISTED_COMMENTS = Listing(
+    rows=_OF_TICKET,
+    places=2,
+    parent=("customer_id", "id"),
+    alias="c",
+    order="c.id desc",
+    fields={
+        "id": as_json.id("tkc", "c.id"),
+        "author": as_json.text("c.author"),
+        "body": as_json.text("c.body"),
+        "internal": as_json.number("c.internal"),
+        "createdAt": as_json.instant("c.created_at"),
+    },
+)
 
 
 async def comments_by_ids(session: Session, ids: Sequence[UUID]) -> list[CommentRow]:

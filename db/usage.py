@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from functools import lru_cache
-from typing import Final, Literal
+from typing import Literal
 from uuid import UUID
 
-import orjson
-
 from db import as_json
+from db.as_json import Listing
 from db.session import Session, columns
 
 Source = Literal["api", "cloudwatch", "demo"]
@@ -37,21 +35,6 @@ class UsageRow:
 
 
 _USAGE = columns(UsageRow, "usage_metrics.")
-
-# As clients know them, where the database writes them itself.
-WRITTEN: Final[Mapping[str, str]] = {
-    "month": as_json.month("newest.month"),
-    "accountCount": "newest.account_count",
-    "ouCount": "newest.ou_count",
-    "scpCount": "newest.scp_count",
-    "cloudtrailEvents": as_json.integer("newest.cloudtrail_events"),
-    "configEvaluations": as_json.integer("newest.config_evaluations"),
-    "logStorageGb": as_json.decimal("newest.log_storage_gb"),
-    "natBytesProcessed": as_json.integer("newest.nat_bytes_processed"),
-    "dataTransferGb": as_json.decimal("newest.data_transfer_gb"),
-    "revision": "newest.revision",
-    "recordedAt": as_json.instant("newest.recorded_at"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,25 +61,31 @@ class Between:
             self.last,
         )
 
-    async def as_json(
-        self, session: Session, customer_ids: Sequence[UUID], names: tuple[str, ...]
-    ) -> dict[UUID, orjson.Fragment]:
-        """The same lists, of the fields of WRITTEN with these names; none for a customer without any month."""
-        return await as_json.lists(session, _lists(names), customer_ids, self.first, self.last)
 
-
-@lru_cache
-def _lists(names: tuple[str, ...]) -> str:
-    found, item = as_json.listed(WRITTEN, names, order="newest.month desc")
-    return f"""
-        select newest.customer_id, {found}
-          from (select distinct on (customer_id, month) {_USAGE}
-                  from usage_metrics
-                 where customer_id = any($1) and month between $2 and $3
-                 order by customer_id, month desc, revision desc) as newest
-         {item}
-         group by newest.customer_id
-    """
+# $1 and $2 the first days of the first and the last month
+LISTED_OF_CUSTOMER = Listing(
+    rows="""
+        select distinct on (month) * from usage_metrics
+         where customer_id = parent.id and month between $1::date and $2::date order by month desc, revision desc
+    """,
+    places=2,
+    parent=("id",),
+    alias="used",
+    order="used.month desc",
+    fields={
+        "month": as_json.month("used.month"),
+        "accountCount": as_json.number("used.account_count"),
+        "ouCount": as_json.number("used.ou_count"),
+        "scpCount": as_json.number("used.scp_count"),
+        "cloudtrailEvents": as_json.integer("used.cloudtrail_events"),
+        "configEvaluations": as_json.integer("used.config_evaluations"),
+        "logStorageGb": as_json.decimal("used.log_storage_gb"),
+        "natBytesProcessed": as_json.integer("used.nat_bytes_processed"),
+        "dataTransferGb": as_json.decimal("used.data_transfer_gb"),
+        "revision": as_json.number("used.revision"),
+        "recordedAt": as_json.instant("used.recorded_at"),
+    },
+)
 
 
 async def newest(session: Session, customer_id: UUID, month: date) -> UsageRow | None:

@@ -49,11 +49,13 @@ from strawberry.types.field import StrawberryField
 
 from billing.periods import Month
 from resolvers.access import Needs
+from resolvers.arguments import COERCED
 from resolvers.calls import has_variables
 from resolvers.cost import Cost
 from resolvers.costing import is_connection
+from resolvers.listing import PAGE_INFO
 from resolvers.planner import has_directives
-from resolvers.reading import COERCED, PAGE_INFO, WRITTEN
+from resolvers.reading import WRITTEN
 from resolvers.shapes import QUERY, Edge, Shape, shape
 from schema.pagination import plain
 from schema.texts import Money

@@ -6,34 +6,35 @@
 It knows nothing but success. Whatever is not as it should be, from a variable that does not fit to a refusal by a rule,
 is raised; then graphql-core is asked, whose answer counts, errors and all.
 
-Each edge is asked once for all objects of its level, so there are as many statements as the document has edges.
+Each edge is asked once for all objects of its level. A list that the database may write itself is a column of the rows it
+hangs on, and no statement of its own: see `resolvers/listing.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from operator import attrgetter
 from typing import Any, Final, TypeAlias
 
 from auth.scopes import Scope
 from billing.periods import Month
-from db.session import narrow
+from db import as_json
+from db.as_json import numbered
+from db.session import Shown, narrow
 from resolvers import shapes
+from resolvers.arguments import Arguments, Surprise, Variable, Variables
 from resolvers.cost import Cost, Step
+from resolvers.listing import Listing, listing, page_info
 from resolvers.shapes import Edge, Part, Shape
 from schema.context import Context, Facts
 from schema.texts import Money, decimal_text, instant_text
 
-Variables: TypeAlias = Mapping[str, Any]
 # What a level of objects becomes, in their order: a list, or an awaitable of a sequence.
 _Column: TypeAlias = Callable[[Sequence[Any], Context, Variables], "Sequence[Any] | Awaitable[Sequence[Any]]"]
-
-
-class Surprise(Exception):
-    """Not what a reading expects: graphql-core says what it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ class Reading:
             cost=Cost(tuple(tuple(map(_step, steps)) for steps in data["cost"])),
             variables={name: Variable(**one) for name, one in data["variables"].items()},
             data=data,
-            root=_Objects(shapes.QUERY, data["fields"]),
+            root=_Objects(shapes.QUERY, data["fields"], _Alone()),
         )
 
     def coerced(self, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,44 +82,7 @@ def _step(fields: Sequence[Any]) -> Step:
     return Step(own, size, tuple(below), connection, item)
 
 
-@dataclass(frozen=True, slots=True)
-class Variable:
-    """`default` is JSON, as the document has it."""
-
-    type: str
-    required: bool
-    has_default: bool = False
-    default: Any = None
-
-    def coerced(self, value: Any) -> Any:
-        """Raises Surprise or Invalid."""
-        if value is None:
-            if self.required:
-                raise Surprise
-            return None
-        return COERCED[self.type](value)
-
-
 # ---------------------------------------------------------------- forms of values
-
-
-def _int(value: Any) -> int:
-    if type(value) is not int or not -(2**31) <= value < 2**31:
-        raise Surprise
-    return value
-
-
-def _text(value: Any) -> str:
-    if type(value) is not str:
-        raise Surprise
-    return value
-
-
-def _month(value: Any) -> Month:
-    return Month.parse(_text(value))
-
-
-COERCED: Final[Mapping[str, Callable[[Any], Any]]] = {"ID": _text, "Int": _int, "Month": _month, "String": _text}
 
 
 def _as_it_is(value: Any) -> Any:
@@ -160,12 +124,17 @@ def _written(form: str | Mapping[str, str]) -> Callable[[Any], Any]:
 
 
 class _Objects:
-    """What is asked of each object of one shape. `reads` are the attributes of a row that it takes for that."""
+    """What is asked of each object of one shape; `shown` is told what has to be in their rows for that."""
 
-    def __init__(self, shape: Shape, fields: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, shape: Shape, fields: Sequence[Mapping[str, Any]], shown: _Shown) -> None:
         self._keys = [field["key"] for field in fields]
-        self._columns = [_column(shape, field) for field in fields]
-        self.reads = frozenset().union(*(_reads(shape, field) for field in fields))
+        self._columns = [self._column(shape, field, shown) for field in fields]
+
+    def _column(self, shape: Shape, field: Mapping[str, Any], shown: _Shown) -> _Column:
+        if (column := shown.listed(shape, field)) is not None:
+            return column
+        shown.reads |= _reads(shape, field)
+        return _column(shape, field)
 
     async def read(self, rows: Sequence[Any], context: Context, variables: Variables) -> list[dict[str, Any]]:
         if not rows:
@@ -225,22 +194,21 @@ def _values(edge: Edge, field: Mapping[str, Any]) -> _Column:
 def _asked(edge: Edge, field: Mapping[str, Any]) -> _Column:
     assert edge.shape is not None
     shape = shapes.shape(edge.shape)
+    arguments, shown = Arguments(field["arguments"]), _Shown(edge.row)
     if edge.kind == "page":
-        parts = _Parts(shape, field["fields"])
-        arguments = _Arguments(field["arguments"], _narrowed(edge, parts.reads))
+        parts = _Parts(shape, field["fields"], shown)
 
         async def pages(rows: Sequence[Any], context: Context, variables: Variables) -> Sequence[Any]:
-            found = await edge.ask(context, rows, **arguments.of(variables))
+            found = await edge.ask(context, rows, **arguments.of(variables), **shown.of(context, variables))
             return await parts.read(found, context, variables)
 
         return pages
-    objects = _Objects(shape, field["fields"])
-    arguments = _Arguments(field["arguments"], _narrowed(edge, objects.reads))
+    objects = _Objects(shape, field["fields"], shown)
     if edge.kind == "one":
         may_be_null = field["null"]
 
         async def one(rows: Sequence[Any], context: Context, variables: Variables) -> Sequence[Any]:
-            found = await edge.ask(context, rows, **arguments.of(variables))
+            found = await edge.ask(context, rows, **arguments.of(variables), **shown.of(context, variables))
             if None not in found:
                 return await objects.read(found, context, variables)
             if not may_be_null:
@@ -249,24 +217,11 @@ def _asked(edge: Edge, field: Mapping[str, Any]) -> _Column:
             return [None if row is None else next(there) for row in found]
 
         return one
-    names = tuple(one["key"] for one in field["fields"])
-    as_json = edge.as_json
-    if as_json is not None and all(_as_written(edge, one) for one in field["fields"]):
-
-        async def written(rows: Sequence[Any], context: Context, variables: Variables) -> Sequence[Any]:
-            return await as_json(context, rows, names, **arguments.of(variables))
-
-        return written
 
     async def many(rows: Sequence[Any], context: Context, variables: Variables) -> Sequence[Any]:
         return await _nested(objects, await edge.ask(context, rows, **arguments.of(variables)), context, variables)
 
     return many
-
-
-def _as_written(edge: Edge, field: Mapping[str, Any]) -> bool:
-    """Whether the database may write this field, which is then under its own name."""
-    return field["key"] in edge.written and field["key"] == field.get("public")
 
 
 async def _nested(
@@ -288,40 +243,63 @@ async def _nested(
 _ALWAYS: Final = frozenset({"id", "customer_id", "ticket_id"})
 
 
-def _narrowed(edge: Edge, reads: frozenset[str]) -> Mapping[str, Any]:
-    return {} if edge.row is None else {"row": narrow(edge.row, reads | _ALWAYS)}
+class _Shown:
+    """What is asked for of each row: the attributes that are read, and the lists that the database writes of it."""
+
+    def __init__(self, row: type | None) -> None:
+        self._row = row
+        self._lists: list[Listing] = []
+        self.reads: frozenset[str] = frozenset()
+
+    def listed(self, shape: Shape, field: Mapping[str, Any]) -> _Column | None:
+        """None for what has to be asked for by itself, and for what is no list."""
+        if self._row is None or (found := listing(shape, field)) is None:
+            return None
+        held = attrgetter(f"list_{len(self._lists)}")
+        self._lists.append(found)
+        return lambda rows, context, variables: found.read(list(map(held, rows)), rows, variables)
+
+    @cached_property
+    def _narrow(self) -> type:
+        assert self._row is not None
+        return narrow(self._row, self.reads | _ALWAYS, numbered(one.written for one in self._lists))
+
+    def of(self, context: Context, variables: Variables) -> Mapping[str, Any]:
+        if self._row is None:
+            return {}
+        return {"row": Shown(self._narrow, [value for one in self._lists for value in one.values(context, variables)])}
 
 
-class _Arguments:
-    def __init__(self, data: Mapping[str, Mapping[str, Any]], besides: Mapping[str, Any]) -> None:
-        self._variables = {name: one["variable"] for name, one in data.items() if "variable" in one}
-        self._fixed: dict[str, Any] = {
-            name: COERCED[one["type"]](one["value"]) if "type" in one else one["value"]
-            for name, one in data.items()
-            if "variable" not in one
-        } | dict(besides)
+class _Alone(_Shown):
+    """Of the query itself, which has no row: each list is a statement."""
 
-    def of(self, variables: Variables) -> Mapping[str, Any]:
-        if not self._variables:
-            return self._fixed
-        given = {name: variables[variable] for name, variable in self._variables.items() if variable in variables}
-        return self._fixed | given
+    def __init__(self) -> None:
+        super().__init__(None)
+
+    def listed(self, shape: Shape, field: Mapping[str, Any]) -> _Column | None:
+        if (found := listing(shape, field)) is None:
+            return None
+
+        async def column(rows: Sequence[Any], context: Context, variables: Variables) -> Sequence[Any]:
+            held = await as_json.value(context.session, found.written, found.values(context, variables))
+            return found.read([held], rows, variables)
+
+        return column
 
 
 class _Parts:
     """What is asked of the connections of one level."""
 
-    def __init__(self, shape: Shape, fields: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, shape: Shape, fields: Sequence[Mapping[str, Any]], shown: _Shown) -> None:
         self._keys = [field["key"] for field in fields]
-        self.reads: frozenset[str] = frozenset()
-        self._columns = [self._column(shape, field) for field in fields]
+        self._columns = [self._column(shape, field, shown) for field in fields]
 
     async def read(self, parts: Sequence[Part], context: Context, variables: Variables) -> list[dict[str, Any]]:
         columns = [await column(parts, context, variables) for column in self._columns]
         return [dict(zip(self._keys, values, strict=False)) for values in zip(*columns, strict=True)]
 
     def _column(
-        self, shape: Shape, field: Mapping[str, Any]
+        self, shape: Shape, field: Mapping[str, Any], shown: _Shown
     ) -> Callable[[Sequence[Part], Context, Variables], Awaitable[Sequence[Any]]]:
         if "constant" in field:
 
@@ -331,8 +309,7 @@ class _Parts:
             return constant
         match field["name"]:
             case "nodes":
-                objects = _Objects(shape, field["fields"])
-                self.reads |= objects.reads
+                objects = _Objects(shape, field["fields"], shown)
 
                 async def nodes(parts: Sequence[Part], context: Context, variables: Variables) -> Sequence[Any]:
                     return await _nested(objects, [part.rows for part in parts], context, variables)
@@ -345,23 +322,10 @@ class _Parts:
 
                 return counts
             case "page_info":
-                infos = [(one["key"], _PAGE_INFO[one["name"]]) for one in field["fields"]]
+                info = page_info(field["fields"])
 
                 async def told(parts: Sequence[Part], context: Context, variables: Variables) -> Sequence[Any]:
-                    return [{key: read(part) for key, read in infos} for part in parts]
+                    return list(map(info, parts))
 
                 return told
         raise ValueError(f"a connection has no {field['name']}")
-
-
-def _cursor(rows: Iterable[Any], part: Part) -> str | None:
-    return next((part.window().cursor(row.id) for row in rows), None)
-
-
-_PAGE_INFO: Final[Mapping[str, Callable[[Part], Any]]] = {
-    "has_next_page": lambda part: part.has_next,
-    "has_previous_page": lambda part: part.after_given,
-    "start_cursor": lambda part: _cursor(part.rows[:1], part),
-    "end_cursor": lambda part: _cursor(part.rows[-1:], part),
-}
-PAGE_INFO: Final = frozenset(_PAGE_INFO)

@@ -14,11 +14,12 @@ from typing import Protocol
 
 from auth.caller import Caller
 from db.errors import Invalid, LandlordError, TimedOut
+from resolvers.arguments import Surprise, Variables
 from resolvers.beforehand import Made
 from resolvers.engine import Prepares, Problem, Question, Ready, Result, log_fault
 from resolvers.limits import Limits, holds_nul
 from resolvers.manifest import Documents, Unknown, hash_of
-from resolvers.reading import Reading, Surprise, Variables
+from resolvers.reading import Reading
 from schema.context import Context, Facts
 
 

@@ -14,11 +14,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from importlib import import_module
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias
 from uuid import UUID
 
 from db import page
+from db.as_json import Listing
 from db.page import COUNT_LIMIT, Page
+from db.session import Asked
 from schema.context import Context
 from schema.ids import typeid
 from schema.windows import FIRST_AT_MOST, Window, window
@@ -28,6 +31,9 @@ from schema.windows import FIRST_AT_MOST, Window, window
 Ask: TypeAlias = Callable[..., Awaitable[Sequence[Any]]]
 # What narrows a list, by the names of the input's fields in Python: constants of the document, enums by their names.
 Filter: TypeAlias = Mapping[str, Any]
+NOTHING: Final[Filter] = MappingProxyType({})
+# Whose list a root field's is, for a window's sake.
+NOBODY: Final = UUID(int=0)
 
 
 @dataclass(slots=True)
@@ -49,14 +55,24 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """How the database writes an edge's list: what it is written from, and the values of its places for a request.
+
+    `values(context, **arguments)` are all of them, but for a page's first two: those are its window's, which
+    `window(id, **arguments)` gives for the list of this parent; for a root field it is of no parent. Both raise Invalid.
+    """
+
+    listing: Listing
+    values: Callable[..., Sequence[Any]]
+    window: Callable[..., Window] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Edge:
     """A field that is asked for: `one` object or null, `many` of them, a `page`, or a plain `value`.
 
     It `reads` these attributes of its parents. With a `row`, `ask` also takes as `row` a narrower one, which has no more
-    than is read of its objects.
-
-    `as_json(context, parents, names, **arguments)` gives each parent's list as JSON text that the database wrote, of
-    these of its items' fields; `written` are the names that it knows, as clients write them.
+    than is read of its objects, and the lists that the database writes of them. A list that it may write is `listed`.
     """
 
     kind: Literal["one", "many", "page", "value"]
@@ -64,8 +80,7 @@ class Edge:
     shape: str | None = None
     row: type | None = None
     reads: frozenset[str] = frozenset({"id", "customer_id"})
-    as_json: Ask | None = None
-    written: frozenset[str] = frozenset()
+    listed: Listed | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +208,7 @@ async def pages(
     after: str | None,
     bind: Callable[[UUID], Any],
     most: int = FIRST_AT_MOST,
-    row: type | None = None,
+    row: Asked[Any] | None = None,
     **narrowed: Any,
 ) -> list[Part]:
     """Of a list that hangs on each parent: one statement for all of them, and one more if somebody counts.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from functools import lru_cache
 from operator import attrgetter
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import orjson
@@ -15,9 +15,12 @@ from auth.caller import CallerKind
 from db import audit
 from db.audit import EventRow, Wanted
 from db.customers import CustomerRow
+from db.session import Asked
 from resolvers.shapes import (
+    NOBODY,
     Derived,
     Edge,
+    Listed,
     Part,
     Shape,
     derived,
@@ -27,10 +30,11 @@ from resolvers.shapes import (
 )
 from schema.context import Context
 from schema.ids import typeid
-from schema.windows import LONGEST_PAGE, window
+from schema.windows import LONGEST_PAGE, Window, window
 
 # As in schema/audit.py: the operation that asks may have left events of its own by now, and clocks differ.
 _A_LITTLE: Final = timedelta(hours=1)
+_EVENTS: Final = "audit events of a customer"
 
 
 def _of_whom(name: str) -> Derived:
@@ -56,20 +60,36 @@ async def _of_customers(
     parents: Sequence[CustomerRow],
     first: int | None = None,
     after: str | None = None,
-    row: type[EventRow] = EventRow,
+    row: Asked[EventRow] = EventRow,
 ) -> Sequence[Part]:
     return await pages(
         context,
         parents,
-        "audit events of a customer",
+        _EVENTS,
         audit.OF_CUSTOMER,
         first=first,
         after=after,
-        bind=lambda id: [str(id), None],
+        bind=_bound,
         most=LONGEST_PAGE,
         wanted=Wanted(until=context.now + _A_LITTLE),
         row=row,
     )
+
+
+def _bound(id: UUID) -> Any:
+    return [str(id), None]
+
+
+def _window_of_customer(id: UUID, first: int | None = None, after: str | None = None) -> Window:
+    return window(_EVENTS, first=first, after=after, filter=_bound(id), most=LONGEST_PAGE)
+
+
+def _window_of_caller(id: UUID, first: int | None = None, after: str | None = None) -> Window:
+    return window("audit events", first=first, after=after, most=LONGEST_PAGE)
+
+
+def _values(context: Context, **_: Any) -> Sequence[Any]:
+    return (context.now + _A_LITTLE,)
 
 
 async def _events_of_caller(
@@ -77,9 +97,9 @@ async def _events_of_caller(
     parents: Sequence[None],
     first: int | None = None,
     after: str | None = None,
-    row: type[EventRow] = EventRow,
+    row: Asked[EventRow] = EventRow,
 ) -> Sequence[Part]:
-    here = window("audit events", first=first, after=after, most=LONGEST_PAGE)
+    here = _window_of_caller(NOBODY, first, after)
     found = await audit.page(
         context.session,
         first=here.first,
@@ -104,6 +124,14 @@ _EVENT = Shape(
         "metadata": derived(lambda row, _: orjson.loads(row.metadata), "metadata"),
     },
 )
-OF_CUSTOMER = Edge("page", _of_customers, "AuditEvent", EventRow)
-OF_CALLER = Edge("page", _events_of_caller, "AuditEvent", EventRow)
+OF_CUSTOMER = Edge(
+    "page",
+    _of_customers,
+    "AuditEvent",
+    EventRow,
+    listed=Listed(audit.LISTED_OF_CUSTOMER, _values, _window_of_customer),
+)
+OF_CALLER = Edge(
+    "page", _events_of_caller, "AuditEvent", EventRow, listed=Listed(audit.LISTED, _values, _window_of_caller)
+)
 SHAPES = {"AuditEvent": _EVENT}

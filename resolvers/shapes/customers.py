@@ -11,6 +11,7 @@ from billing.customers import status_on, tier_on, tier_periods
 from billing.failures import NoRateCard
 from db import customers, invoices, rate_cards
 from db.customers import CustomerRow
+from db.session import Asked
 from resolvers.shapes import (
     Edge,
     Shape,
@@ -41,7 +42,7 @@ async def _balances(context: Context, rows: Sequence[CustomerRow]) -> Sequence[A
 
 
 async def customer_of_caller(
-    context: Context, parents: Sequence[None], id: str | None = None, row: type[CustomerRow] = CustomerRow
+    context: Context, parents: Sequence[None], id: str | None = None, row: Asked[CustomerRow] = CustomerRow
 ) -> Sequence[Any]:
     asked = context.caller.customer_id if id is None else uuid_of("cus", id, ("id",))
     found = [] if asked is None else await customers.by_ids(context.session, [asked], row=row)

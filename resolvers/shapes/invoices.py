@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import attrgetter
-from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
 from billing import standing
 from db import credit_notes, customers, invoices, payments
-from db.as_json import EMPTY
 from db.customers import CustomerRow
 from db.invoices import InvoiceRow
+from db.session import Asked
 from resolvers.shapes import (
+    NOBODY,
+    NOTHING,
     Edge,
     Filter,
+    Listed,
     Part,
     Shape,
     derived,
@@ -26,12 +29,9 @@ from resolvers.shapes import (
     pages,
 )
 from schema.context import Context
-from schema.windows import window
+from schema.windows import Window, window
 
-
-async def _lines_as_json(context: Context, rows: Sequence[InvoiceRow], names: tuple[str, ...]) -> Sequence[Any]:
-    found = await invoices.lines_as_json(context.session, list(dict.fromkeys(row.key for row in rows)), names)
-    return [found.get(row.key, EMPTY) for row in rows]
+_INVOICES: Final = "invoices of a customer"
 
 
 async def _bands(context: Context, lines: Sequence[Any]) -> Sequence[Any]:
@@ -46,13 +46,13 @@ async def _of_customers(
     parents: Sequence[CustomerRow],
     first: int | None = None,
     after: str | None = None,
-    filter: Filter = MappingProxyType({}),
-    row: type[InvoiceRow] = InvoiceRow,
+    filter: Filter = NOTHING,
+    row: Asked[InvoiceRow] = InvoiceRow,
 ) -> Sequence[Part]:
     return await pages(
         context,
         parents,
-        "invoices of a customer",
+        _INVOICES,
         invoices.OF_CUSTOMER,
         first=first,
         after=after,
@@ -63,15 +63,29 @@ async def _of_customers(
     )
 
 
+def _window_of_customer(
+    id: UUID, first: int | None = None, after: str | None = None, filter: Filter = NOTHING
+) -> Window:
+    return window(_INVOICES, first=first, after=after, filter=filtered(filter)(id))
+
+
+def _window_of_caller(id: UUID, first: int | None = None, after: str | None = None, filter: Filter = NOTHING) -> Window:
+    return window("invoices", first=first, after=after, filter=filter or None)
+
+
+def _values(context: Context, filter: Filter = NOTHING, **_: Any) -> Sequence[Any]:
+    return _statuses(filter)["statuses"], context.today, None, None
+
+
 async def _invoices_of_caller(
     context: Context,
     parents: Sequence[None],
     first: int | None = None,
     after: str | None = None,
-    filter: Filter = MappingProxyType({}),
-    row: type[InvoiceRow] = InvoiceRow,
+    filter: Filter = NOTHING,
+    row: Asked[InvoiceRow] = InvoiceRow,
 ) -> Sequence[Part]:
-    here = window("invoices", first=first, after=after, filter=filter or None)
+    here = _window_of_caller(NOBODY, first, after, filter)
     found = await invoices.page(
         context.session, first=here.first, after=here.after, today=context.today, **_statuses(filter), row=row
     )
@@ -109,8 +123,7 @@ _INVOICE = Shape(
             "many",
             many(invoices.lines_by_invoices, attrgetter("key"), attrgetter("invoice")),
             "InvoiceLine",
-            as_json=_lines_as_json,
-            written=frozenset(invoices.WRITTEN_LINE),
+            listed=Listed(invoices.LISTED_LINES, lambda *_, **__: ()),
         ),
         "payments": Edge("many", many(payments.by_invoices, attrgetter("key"), attrgetter("invoice")), "Payment"),
         "credit_notes": Edge(
@@ -119,8 +132,16 @@ _INVOICE = Shape(
         "customer": Edge("one", one(customers.by_ids, attrgetter("customer_id")), "Customer", CustomerRow),
     },
 )
-OF_CUSTOMER = Edge("page", _of_customers, "Invoice", InvoiceRow)
-OF_CALLER = Edge("page", _invoices_of_caller, "Invoice", InvoiceRow)
+OF_CUSTOMER = Edge(
+    "page",
+    _of_customers,
+    "Invoice",
+    InvoiceRow,
+    listed=Listed(invoices.LISTED_OF_CUSTOMER, _values, _window_of_customer),
+)
+OF_CALLER = Edge(
+    "page", _invoices_of_caller, "Invoice", InvoiceRow, listed=Listed(invoices.LISTED, _values, _window_of_caller)
+)
 SHAPES = {
     "CreditNote": _CREDIT_NOTE,
     "Invoice": _INVOICE,

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import attrgetter
-from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
 from db import customers, tickets
 from db.customers import CustomerRow
+from db.session import Asked
 from db.tickets import CommentRow, TicketRow
 from resolvers.shapes import (
+    NOBODY,
+    NOTHING,
     Edge,
     Filter,
+    Listed,
     Part,
     Shape,
     filtered,
@@ -22,7 +26,10 @@ from resolvers.shapes import (
     pages,
 )
 from schema.context import Context
-from schema.windows import window
+from schema.windows import Window, window
+
+_TICKETS: Final = "tickets of a customer"
+_COMMENTS: Final = "comments of a ticket"
 
 
 async def _comments(
@@ -30,11 +37,13 @@ async def _comments(
     parents: Sequence[Any],
     first: int | None = None,
     after: str | None = None,
-    row: type[CommentRow] = CommentRow,
+    row: Asked[CommentRow] = CommentRow,
 ) -> Sequence[Part]:
-    return await pages(
-        context, parents, "comments of a ticket", tickets.COMMENTS, first=first, after=after, bind=str, row=row
-    )
+    return await pages(context, parents, _COMMENTS, tickets.COMMENTS, first=first, after=after, bind=str, row=row)
+
+
+def _window_of_comments(id: UUID, first: int | None = None, after: str | None = None) -> Window:
+    return window(_COMMENTS, first=first, after=after, filter=str(id))
 
 
 def _narrowed(filter: Filter) -> dict[str, Any]:
@@ -50,13 +59,13 @@ async def _of_customers(
     parents: Sequence[CustomerRow],
     first: int | None = None,
     after: str | None = None,
-    filter: Filter = MappingProxyType({}),
-    row: type[TicketRow] = TicketRow,
+    filter: Filter = NOTHING,
+    row: Asked[TicketRow] = TicketRow,
 ) -> Sequence[Part]:
     return await pages(
         context,
         parents,
-        "tickets of a customer",
+        _TICKETS,
         tickets.OF_CUSTOMER,
         first=first,
         after=after,
@@ -66,15 +75,29 @@ async def _of_customers(
     )
 
 
+def _window_of_customer(
+    id: UUID, first: int | None = None, after: str | None = None, filter: Filter = NOTHING
+) -> Window:
+    return window(_TICKETS, first=first, after=after, filter=filtered(filter)(id))
+
+
+def _window_of_caller(id: UUID, first: int | None = None, after: str | None = None, filter: Filter = NOTHING) -> Window:
+    return window("tickets", first=first, after=after, filter=filter or None)
+
+
+def _values(context: Context, filter: Filter = NOTHING, **_: Any) -> Sequence[Any]:
+    return *_narrowed(filter).values(), None
+
+
 async def _tickets_of_caller(
     context: Context,
     parents: Sequence[None],
     first: int | None = None,
     after: str | None = None,
-    filter: Filter = MappingProxyType({}),
-    row: type[TicketRow] = TicketRow,
+    filter: Filter = NOTHING,
+    row: Asked[TicketRow] = TicketRow,
 ) -> Sequence[Part]:
-    here = window("tickets", first=first, after=after, filter=filter or None)
+    here = _window_of_caller(NOBODY, first, after, filter)
     found = await tickets.page(context.session, first=here.first, after=here.after, **_narrowed(filter), row=row)
     return [Part.of(found, here)]
 
@@ -87,9 +110,23 @@ _TICKET = Shape(
     derived={"id": id_of("tkt")},
     edges={
         "customer": Edge("one", one(customers.by_ids, attrgetter("customer_id")), "Customer", CustomerRow),
-        "comments": Edge("page", _comments, "TicketComment", CommentRow),
+        "comments": Edge(
+            "page",
+            _comments,
+            "TicketComment",
+            CommentRow,
+            listed=Listed(tickets.LISTED_COMMENTS, lambda *_, **__: (), _window_of_comments),
+        ),
     },
 )
-OF_CUSTOMER = Edge("page", _of_customers, "Ticket", TicketRow)
-OF_CALLER = Edge("page", _tickets_of_caller, "Ticket", TicketRow)
+OF_CUSTOMER = Edge(
+    "page",
+    _of_customers,
+    "Ticket",
+    TicketRow,
+    listed=Listed(tickets.LISTED_OF_CUSTOMER, _values, _window_of_customer),
+)
+OF_CALLER = Edge(
+    "page", _tickets_of_caller, "Ticket", TicketRow, listed=Listed(tickets.LISTED, _values, _window_of_caller)
+)
 SHAPES = {"Ticket": _TICKET, "TicketComment": _COMMENT}

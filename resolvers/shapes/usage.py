@@ -8,12 +8,12 @@ from typing import Any
 
 from billing import usage as recording
 from billing.periods import Month
-from db.as_json import EMPTY
 from db.customers import CustomerRow
-from db.usage import WRITTEN, Between
+from db.usage import LISTED_OF_CUSTOMER, Between
 from resolvers.shapes import (
     ITSELF,
     Edge,
+    Listed,
     Shape,
     grouped,
     names,
@@ -34,16 +34,9 @@ async def _of_customers(
     return await grouped(context, parents, _months(context, from_, to), ITSELF, attrgetter("customer_id"))
 
 
-async def _as_json(
-    context: Context,
-    parents: Sequence[CustomerRow],
-    names: tuple[str, ...],
-    from_: Month | None = None,
-    to: Month | None = None,
-) -> Sequence[Any]:
-    ids = [parent.id for parent in parents]
-    found = await _months(context, from_, to).as_json(context.session, ids, names)
-    return [found.get(id, EMPTY) for id in ids]
+def _values(context: Context, from_: Month | None = None, to: Month | None = None) -> Sequence[Any]:
+    months = _months(context, from_, to)
+    return months.first, months.last
 
 
 async def _usage_of_caller(
@@ -64,6 +57,6 @@ _USAGE = Shape(
         " data_transfer_gb revision recorded_at"
     )
 )
-OF_CUSTOMER = Edge("many", _of_customers, "UsageMonth", as_json=_as_json, written=frozenset(WRITTEN))
+OF_CUSTOMER = Edge("many", _of_customers, "UsageMonth", listed=Listed(LISTED_OF_CUSTOMER, _values))
 OF_CALLER = Edge("many", _usage_of_caller, "UsageMonth")
 SHAPES = {"UsageMonth": _USAGE}

@@ -7,6 +7,7 @@ from typing import Any
 
 from auth.caller import Caller
 from db.customers import CustomerRow
+from db.session import Asked
 from resolvers.shapes import (
     Edge,
     Shape,
@@ -22,7 +23,7 @@ async def _viewer(context: Context, parents: Sequence[None]) -> Sequence[Any]:
 
 
 async def _customer_of(
-    context: Context, callers: Sequence[Caller], row: type[CustomerRow] = CustomerRow
+    context: Context, callers: Sequence[Caller], row: Asked[CustomerRow] = CustomerRow
 ) -> Sequence[Any]:
     return await customer_of_caller(context, [None], row=row)
 
