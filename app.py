@@ -48,6 +48,7 @@ from settings import Settings as Settings
 if TYPE_CHECKING:
     from billing.deliveries import Deliver
     from billing.outbox import Send
+    from billing.pdf import Press
     from billing.periods import Month
     from billing.sqs import Sqs
     from billing.usage_sync import Read
@@ -98,9 +99,15 @@ def create_app(
     `renew` says the settings anew where a password or a signing key turns out to be an old one.
     """
     connections = connect(settings, renew)
+
+    @cache
+    def one_press() -> Press:
+        return press(settings)
+
     worker = Worker(
         connections,
         clock,
+        press=one_press,
         read=_reader(settings) if settings.work_here else None,
         send=_sender(settings) if settings.mail else None,
         deliver=_deliverer(settings, clock) if settings.webhooks else None,
@@ -119,7 +126,7 @@ def create_app(
     def papers() -> Papers:
         from resolvers.papers import Papers
 
-        return Papers(operations, buckets, clock=clock)
+        return Papers(operations, buckets, press=one_press(), clock=clock)
 
     readings = Readings(core, limits, documents, beforehand.read(known))
 
@@ -203,6 +210,17 @@ def _sender(settings: Settings) -> Send:
     from billing.ses import Ses
 
     return Ses(settings.aws_endpoint).send
+
+
+def press(settings: Settings) -> Press:
+    """What makes an invoice's PDF: once for all times where there is a bucket to keep it in."""
+    if settings.papers_bucket is not None:
+        from billing.kept_papers import KeptPapers
+
+        return KeptPapers(settings.papers_bucket, settings.aws_endpoint).paper
+    from billing import pdf
+
+    return pdf.render
 
 
 def _ledger(settings: Settings) -> Ledger:
@@ -338,10 +356,18 @@ class Worker:
     """
 
     def __init__(
-        self, connections: Connections, clock: Clock, *, read: Read | None, send: Send | None, deliver: Deliver | None
+        self,
+        connections: Connections,
+        clock: Clock,
+        *,
+        press: Callable[[], Press],
+        read: Read | None,
+        send: Send | None,
+        deliver: Deliver | None,
     ) -> None:
         self._connections = connections
         self._clock = clock
+        self._press = press
         self._read = read
         self._send = send
         self._deliver_parcels = deliver
@@ -395,7 +421,7 @@ class Worker:
         from billing import outbox
 
         if self._send is not None:
-            await outbox.work(self._connections, send=self._send, clock=self._clock)
+            await outbox.work(self._connections, send=self._send, press=self._press(), clock=self._clock)
 
     async def _deliver(self) -> None:
         from random import SystemRandom

@@ -121,13 +121,15 @@ async def _leave(connections: Connections) -> bool:
 
 
 async def _mail(connections: Connections) -> bool:
-    from app import utc_now
+    from app import press, utc_now
     from billing import outbox
     from billing.ses import Ses
 
+    settings = _settings(_WORKERS)
     with _told("mail") as line:
         line["lag"] = (await outbox.lag(connections, now=utc_now())).total_seconds()
-        sent = await outbox.work(connections, send=Ses(_settings(_WORKERS).aws_endpoint).send, clock=utc_now)
+        send = Ses(settings.aws_endpoint).send
+        sent = await outbox.work(connections, send=send, press=press(settings), clock=utc_now)
         if not sent:
             line["outcome"] = "stands still"
     return sent

@@ -63,6 +63,7 @@ class Settings:
     pepper: bytes = field(default=b"", repr=False)  # of the keys remembered there
     webhook_keys: Mapping[str, bytes] = field(default_factory=dict, repr=False)  # of which webhooks' secrets are made
     aws_endpoint: str | None = None  # another address than Amazon's own: the emulator's
+    papers_bucket: str | None = None  # in S3, for the first PDF of each invoice; without it each is set anew
     buckets_table: str | None = None  # in DynamoDB: what callers asked of all processes; without it each counts alone
     allow_ad_hoc: bool = True  # otherwise only documents of the manifest run
     manifest: Path | None = None  # another one than what `make manifest` writes
@@ -137,6 +138,7 @@ class Settings:
             pepper=pepper,
             webhook_keys=webhook_keys,
             aws_endpoint=environ.get("AWS_ENDPOINT_URL") or None,
+            papers_bucket=environ.get("LANDLORD_PAPERS_BUCKET") or None,
             buckets_table=environ.get("LANDLORD_BUCKETS_TABLE") or None,
             allow_ad_hoc=environ.get("LANDLORD_ALLOW_AD_HOC", "") != "false",
             manifest=Path(environ["LANDLORD_MANIFEST"]) if environ.get("LANDLORD_MANIFEST") else None,

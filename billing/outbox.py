@@ -20,6 +20,7 @@ import orjson
 from billing import mail, pdf
 from billing.bounces import CUSTOMER, NOTIFICATION
 from billing.mail import Letter, Pointless, Refused, Text
+from billing.pdf import Press
 from billing.ses import Unreachable
 from db import company, notifications, outbox
 from db.connection import Connections, Role
@@ -27,7 +28,7 @@ from db.notifications import NotificationChannel, NotificationRow, NotificationS
 from db.outbox import MessageRow
 from db.session import Session
 
-# Longer than the PDF and SES, with all their time-outs, can take.
+# Longer than the PDF, S3 and SES, with all their time-outs, can take.
 LEASE = timedelta(minutes=3)
 LANES = 4
 # A minute, two, four, and from the ninth try on four hours: three days in all.
@@ -40,17 +41,24 @@ _log = logging.getLogger("landlord.outbox")
 _deliveries = logging.getLogger("landlord.deliveries")
 
 
-async def work(connections: Connections, *, send: Send, clock: Callable[[], datetime], lanes: int = LANES) -> bool:
+async def work(
+    connections: Connections,
+    *,
+    send: Send,
+    clock: Callable[[], datetime],
+    press: Press = pdf.render,
+    lanes: int = LANES,
+) -> bool:
     """Send all that is due, together with whoever else does; False where mail has to wait for something.
 
-    `send` blocks, and raises Refused or Unreachable. Returns when nothing is due that nobody else has in hand. While
-    nobody has said who bills, no message is taken up at all.
+    `send` blocks, and raises Refused or Unreachable; `press` makes the PDF that goes along. Returns when nothing is due
+    that nobody else has in hand. While nobody has said who bills, no message is taken up at all.
     """
     async with connections.transaction(Role.WORKER) as session:
         if await company.on(session, clock().date()) is None:
             _log.warning("mail stands still: %s", pdf.NoCompanyDetails())
             return False
-    ran = await asyncio.gather(*(_lane(connections, send, clock) for _ in range(lanes)), return_exceptions=True)
+    ran = await asyncio.gather(*(_lane(connections, send, press, clock) for _ in range(lanes)), return_exceptions=True)
     for ended in ran:
         if isinstance(ended, BaseException):
             raise ended
@@ -64,7 +72,7 @@ async def lag(connections: Connections, *, now: datetime) -> timedelta:
     return timedelta(0) if since is None else now - since
 
 
-async def _lane(connections: Connections, send: Send, clock: Callable[[], datetime]) -> bool:
+async def _lane(connections: Connections, send: Send, press: Press, clock: Callable[[], datetime]) -> bool:
     while True:
         now = clock()
         async with connections.transaction(Role.WORKER) as session:
@@ -72,7 +80,7 @@ async def _lane(connections: Connections, send: Send, clock: Callable[[], dateti
         if message is None:
             return True
         try:
-            await _deliver(connections, message, send, clock)
+            await _deliver(connections, message, send, press, clock)
         except Unreachable as reason:
             _log.warning("mail stands still: %s", reason)
             await _put_off(connections, message, "The mail service cannot be reached; it is tried again.", clock())
@@ -83,14 +91,16 @@ async def _lane(connections: Connections, send: Send, clock: Callable[[], dateti
             await _put_off(connections, message, "It could not be written just now; it is tried again.", clock())
 
 
-async def _deliver(connections: Connections, message: MessageRow, send: Send, clock: Callable[[], datetime]) -> None:
+async def _deliver(
+    connections: Connections, message: MessageRow, send: Send, press: Press, clock: Callable[[], datetime]
+) -> None:
     async with connections.transaction(Role.WORKER) as session:
         written = await _write(session, message, now=clock())
     if written is None:
         return
     text, shown = written
     try:
-        letter = await asyncio.to_thread(_letter, message.key, text, shown)
+        letter = await asyncio.to_thread(_letter, message.key, text, shown, press)
         await asyncio.to_thread(send, letter)
     except Refused as reason:
         async with connections.transaction(Role.WORKER) as session:
@@ -142,9 +152,9 @@ async def _write(session: Session, message: MessageRow, *, now: datetime) -> tup
     return text, shown
 
 
-def _letter(key: str, text: Text, shown: NotificationRow) -> Letter:
+def _letter(key: str, text: Text, shown: NotificationRow, press: Press) -> Letter:
     """Raises Refused."""
-    attachment = None if text.paper is None else pdf.render(text.paper)
+    attachment = None if text.paper is None else press(text.paper)
     letter = mail.letter(key, text, attachment, at=shown.created_at)
     return replace(letter, tags={CUSTOMER: str(shown.customer_id), NOTIFICATION: str(shown.id)})
 

@@ -1,4 +1,4 @@
-"""The invoice as PDF: what was true when it was issued, set by Typst, the same bytes whenever and wherever.
+"""The invoice as PDF: what was true when it was issued, set by Typst, the same bytes wherever this release sets it.
 
 `read` asks the database, `render` takes 20 to 70 ms of a CPU: call it in a thread, and never inside a transaction.
 Typst and its fonts are imported there alone, since the API starts without them.
@@ -7,7 +7,7 @@ Typst and its fonts are imported there alone, since the API starts without them.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -73,6 +73,10 @@ class Paper:
     @property
     def file_name(self) -> str:
         return f"{self.row.number}.pdf"
+
+
+# What makes a PDF of it: `render`, or what keeps the first that was made. It blocks, and raises what `render` does.
+Press = Callable[[Paper], bytes]
 
 
 async def read(session: Session, customer_id: UUID, invoice_id: UUID) -> Paper:

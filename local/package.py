@@ -30,6 +30,9 @@ _LIMIT = 250 * 1024 * 1024
 
 _LOCKS = {"api": ROOT / "requirements.txt", "worker": ROOT / "requirements-worker.txt"}
 
+# of the services that our code asks, those that the artifact's functions have no setting for, and so never ask
+_NOT_ASKED = {"api": {"s3"}, "worker": set[str]()}
+
 # the authorities by which functions know the database: the API's reach its proxy alone (infra/authorities.js)
 _AUTHORITIES = {"api": ("proxy",), "worker": ("proxy", "cluster")}
 
@@ -61,7 +64,7 @@ def main() -> int:
         return 1
     copy_ours(tree)
     read_beforehand(tree, _LOCKS[asked.functions])
-    forget_services(tree, used_services())
+    forget_services(tree, used_services() - _NOT_ASKED[asked.functions])
     for place in _AUTHORITIES[asked.functions]:
         (tree / f"{place}-ca.pem").write_bytes(authorities(place))
     if foreign := made_for_others(tree, architecture=asked.architecture, python=asked.python):

@@ -1,9 +1,10 @@
 """An invoice's PDF over HTTP, for whoever may read the invoice.
 
-    Route("/invoices/{id}.pdf", Papers(operations, clock=utc_now).answer)
+    Route("/invoices/{id}.pdf", Papers(operations, buckets, press=pdf.render, clock=utc_now).answer)
 
-The same credentials, scopes, isolation and audit event as a query's. It is set from stored rows at each request, since
-that gives the same bytes each time: nothing is kept that would have to be guarded.
+The same credentials, scopes, isolation and audit event as a query's. Only the database says who sees which invoice: a
+PDF that is kept (`billing/kept_papers.py`) is fetched once its rows were read, by their ids, and nobody is ever given an
+address in the bucket.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from starlette.responses import JSONResponse, Response
 from auth.caller import Caller
 from auth.scopes import Scope
 from billing import pdf
-from billing.pdf import NoCompanyDetails, Paper
+from billing.pdf import NoCompanyDetails, Paper, Press
 from db import invoices
 from db.errors import Forbidden, Invalid, LandlordError, NotFound, RateLimited, Unauthenticated, Unavailable
 from resolvers.buckets import Buckets, Overdrawn
@@ -46,13 +47,16 @@ COST: Final = 100  # points: it takes a core as long as some hundred objects do
 
 
 class Papers:
-    """`clock` is read once a request."""
+    """`press` makes the PDF; `clock` is read once a request."""
 
-    def __init__(self, operations: Operations, buckets: Buckets, *, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, operations: Operations, buckets: Buckets, *, press: Press, clock: Callable[[], datetime]
+    ) -> None:
         self._operations = operations
         self._buckets = buckets
+        self._press = press
         self._clock = clock
-        self._presses = asyncio.Semaphore(_AT_ONCE)  # setting a page takes a whole core for a while
+        self._presses = asyncio.Semaphore(_AT_ONCE)  # setting a page takes a whole core for a while, and S3 a thread
 
     async def answer(self, request: Request) -> Response:
         begun = time.perf_counter()
@@ -121,7 +125,7 @@ class Papers:
         """Raises Unavailable where there is nothing to set it with."""
         try:
             async with self._presses:
-                made = await asyncio.to_thread(pdf.render, paper)
+                made = await asyncio.to_thread(self._press, paper)
         except (NoCompanyDetails, ModuleNotFoundError) as missing:
             _log.error("no invoice can be set as PDF: %s", missing)
             raise Unavailable(str(missing)) from missing

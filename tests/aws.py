@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +26,27 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
         for name, value in emulator.environment.items():
             patch.setenv(name, value)
         yield emulator
+
+
+@pytest.fixture
+def papers_bucket(aws: Emulator) -> str:
+    """A bucket for one test, versioned as that of infra/papers.yml."""
+    import boto3
+
+    name, s3 = f"papers-{secrets.token_hex(8)}", boto3.client("s3")
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": emulators.REGION})
+    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    return name
+
+
+def kept(bucket: str) -> dict[str, bytes]:
+    """All that was ever put into it, by key; the same key twice is no key."""
+    import boto3
+
+    s3 = boto3.client("s3")
+    versions = s3.list_object_versions(Bucket=bucket).get("Versions", [])
+    assert len({one["Key"] for one in versions}) == len(versions), versions
+    return {one["Key"]: s3.get_object(Bucket=bucket, Key=one["Key"])["Body"].read() for one in versions}
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import asyncpg
 import httpx
 from starlette.applications import Starlette
 
-from app import Settings, utc_now
+from app import Settings, create_app, utc_now
 from auth import contexts, keys, sessions
 from auth.caller import Caller, CallerKind
 from auth.contexts import ContextKey
@@ -50,6 +50,17 @@ class ManyAddresses(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         address = request.extensions.get("address") or next(self._addresses)
         return await httpx.ASGITransport(self._app, client=(address, 40000)).handle_async_request(request)
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """An application of these settings, for as long as it is asked."""
+    app = create_app(settings)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=ManyAddresses(app), base_url="http://landlord.test", timeout=60) as client,
+    ):
+        yield client
 
 
 @dataclass

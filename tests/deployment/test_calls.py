@@ -16,6 +16,13 @@ def test_what_depends_on_a_setting_counts_where_it_is_set() -> None:
     assert actions("api", {*plain, "LANDLORD_SECRETS"}) == {"rds-db:connect", "secretsmanager:GetSecretValue"}
 
 
+def test_where_papers_are_kept_whoever_hands_them_out_reads_and_writes_them_and_nobody_lists_them() -> None:
+    for entry in ("api", "outbox_worker"):
+        without, kept = actions(entry, set()), actions(entry, {"LANDLORD_PAPERS_BUCKET"})
+        assert kept - without == {"s3:GetObject", "s3:PutObject"}
+    assert "s3:GetObject" not in actions("billing_worker", {"LANDLORD_PAPERS_BUCKET"})
+
+
 def test_each_function_is_its_own() -> None:
     assert actions("outbox_worker", set()) == {"rds-db:connect", "ses:SendEmail", "ses:SendRawEmail"}
     given_out = actions("outbox_worker", {"LANDLORD_PARCELS_QUEUE_URL"}) - actions("outbox_worker", set())

@@ -9,9 +9,10 @@ from typing import Any
 from uuid import UUID
 
 from app import utc_now
-from billing import outbox
+from billing import outbox, pdf
 from billing.mail import Letter
 from billing.outbox import Send
+from billing.pdf import Press
 from billing.ses import Ses
 from db.invoices import InvoiceRow
 from tests.aws import PostOffice
@@ -57,8 +58,8 @@ class Room:
         customer_id = await self.customer(name, address)
         return customer_id, await self.issued(customer_id)
 
-    async def work(self, send: Send | None = None) -> bool:
-        return await outbox.work(self.ledger.connections, send=send or Ses().send, clock=self.clock)
+    async def work(self, send: Send | None = None, press: Press = pdf.render) -> bool:
+        return await outbox.work(self.ledger.connections, send=send or Ses().send, press=press, clock=self.clock)
 
     async def taken(self, customer_id: UUID) -> list[tuple[str, str]]:
         """Subject and text of what SES took for this customer."""
