@@ -27,6 +27,9 @@ STAGES = ("dev", "prod")
 LINTERS = ROOT / "build" / "lint" / "bin"
 ANSWERS = tomllib.loads((ROOT / "infra" / "findings.toml").read_text())
 
+# what is asked of S3 by whoever hands out invoices
+KEEPS = ["s3:GetObject", "s3:PutObject"]
+
 # of a cluster that may grow to 4 units, by Amazon's formula; and what the proxy may have of them
 MOST_CONNECTIONS = 820
 
@@ -125,6 +128,14 @@ def test_every_function_may_do_what_its_code_does_and_nothing_else() -> None:
     assert allowed == called
 
 
+def test_every_function_finds_in_its_artifact_what_botocore_knows_of_the_services_that_it_asks() -> None:
+    for name, function in functions().items():
+        with zipfile.ZipFile(ROOT / "build" / Path(function["Code"]["S3Key"]).name) as packed:
+            known = {file.split("/")[2] for file in packed.namelist() if re.match(r"botocore/data/[^/]+/", file)}
+        asked = {action.partition(":")[0] for one in statements(function, "code") for action in listed(one["Action"])}
+        assert {{"ses": "sesv2"}.get(one, one) for one in asked - {"rds-db"}} <= known, name
+
+
 def test_every_function_may_connect_as_the_logins_that_it_is_told_of_and_as_no_other() -> None:
     for name, function in functions().items():
         told = {
@@ -167,6 +178,26 @@ def test_every_function_may_read_the_secrets_that_it_is_told_of_and_no_other() -
             if "secretsmanager:GetSecretValue" in listed(one["Action"])
         ]
         assert (name, sorted(ref["Ref"] for refs in may for ref in listed(refs))) == (name, sorted(told))
+
+
+def test_every_function_may_keep_papers_in_the_bucket_that_it_is_told_of_and_nothing_else_of_s3_is_open() -> None:
+    papers = {"Fn::Sub": "${Papers.Arn}/*"}
+    told, may = set(), set()
+    for name, function in functions().items():
+        if "LANDLORD_PAPERS_BUCKET" in environment(function):
+            assert environment(function)["LANDLORD_PAPERS_BUCKET"] == {"Ref": "Papers"}
+            told.add(name)
+        for policy in ("platform", "code"):
+            for one in statements(function, policy):
+                if "s3:" in json.dumps(one["Action"]):
+                    assert (one["Effect"], one["Action"], one["Resource"]) == ("Allow", KEEPS, papers)
+                    may.add(name)
+    assert may == told == {"Papers", "OutboxWorker"}
+    # nor does the network let anything else through to S3
+    [way] = [one for one in of("AWS::EC2::VPCEndpoint").values() if one["ServiceName"]["Fn::Sub"].endswith(".s3")]
+    [passes] = way["PolicyDocument"]["Statement"]
+    assert (passes["Effect"], passes["Action"], passes["Resource"]) == ("Allow", KEEPS, papers)
+    assert passes["Condition"] == {"StringEquals": {"aws:PrincipalAccount": {"Ref": "AWS::AccountId"}}}
 
 
 def test_whoever_fills_and_turns_secrets_reaches_all_of_them() -> None:
@@ -280,6 +311,70 @@ def test_what_is_kept_is_encrypted_with_a_key_of_ours_and_outlives_the_stack() -
     for key, properties in of("AWS::KMS::Key").items():
         assert (properties["EnableKeyRotation"], resources[key]["DeletionPolicy"]) == (True, "Retain")
     assert resources["DatabaseCluster"]["DeletionPolicy"] == "Snapshot"
+
+
+def buckets(stage: str = "prod") -> dict[str, dict[str, Any]]:
+    """Ours, without osls's own for what it deploys."""
+    resources = template(stage)["Resources"]
+    found = {name: one for name, one in resources.items() if one["Type"] == "AWS::S3::Bucket"}
+    return {name: one for name, one in found.items() if name != "ServerlessDeploymentBucket"}
+
+
+def test_what_lies_in_a_bucket_outlives_the_stack_and_is_opened_to_nobody() -> None:
+    assert set(buckets()) == {"Archive", "Papers", "AccessLogs"}
+    for name, bucket in buckets().items():
+        properties = bucket["Properties"]
+        assert (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]) == ("Retain", "Retain")
+        assert "BucketName" not in properties
+        assert properties["VersioningConfiguration"] == {"Status": "Enabled"}
+        assert set(properties["PublicAccessBlockConfiguration"].values()) == {True}
+        assert len(properties["PublicAccessBlockConfiguration"]) == 4
+        assert properties["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+        [encryption] = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+        if name == "AccessLogs":
+            continue  # S3 writes its logs with no key but its own
+        assert encryption["BucketKeyEnabled"] is True
+        assert encryption["ServerSideEncryptionByDefault"]["KMSMasterKeyID"] == {"Fn::GetAtt": ["DataKey", "Arn"]}
+        assert properties["LoggingConfiguration"]["DestinationBucketName"] == {"Ref": "AccessLogs"}
+
+
+def test_nothing_comes_to_a_bucket_or_leaves_it_without_tls_or_by_an_old_one() -> None:
+    policies = {
+        one["Bucket"]["Ref"]: one["PolicyDocument"]["Statement"] for one in of("AWS::S3::BucketPolicy").values()
+    }
+    for name in buckets():
+        all_of_it = [{"Fn::GetAtt": [name, "Arn"]}, {"Fn::Sub": f"${{{name}.Arn}}/*"}]
+        denied = [
+            (one["Principal"], one["Action"], one["Resource"], one["Condition"])
+            for one in policies[name]
+            if one["Effect"] == "Deny"
+        ]
+        assert denied == [
+            ("*", "s3:*", all_of_it, {"Bool": {"aws:SecureTransport": "false"}}),
+            ("*", "s3:*", all_of_it, {"NumericLessThan": {"s3:TlsVersion": "1.2"}}),
+        ]
+        allowed = [one["Principal"] for one in policies[name] if one["Effect"] == "Allow"]
+        assert allowed == ([{"Service": "logging.s3.amazonaws.com"}] if name == "AccessLogs" else [])
+
+
+def test_what_is_archived_stays_for_seven_years_and_on_a_stage_for_trying_things_out_for_a_day() -> None:
+    for stage, held in {"prod": ("COMPLIANCE", 2557), "dev": ("GOVERNANCE", 1)}.items():
+        archive = buckets(stage)["Archive"]["Properties"]
+        assert (archive["ObjectLockEnabled"], archive["ObjectLockConfiguration"]["ObjectLockEnabled"]) == (
+            True,
+            "Enabled",
+        )
+        rule = archive["ObjectLockConfiguration"]["Rule"]["DefaultRetention"]
+        assert (rule["Mode"], rule["Days"]) == held
+    # and who read it is known as long
+    [over] = [
+        one for one in buckets()["AccessLogs"]["Properties"]["LifecycleConfiguration"]["Rules"] if one["Id"] == "over"
+    ]
+    assert over["ExpirationInDays"] == 2557
+    # what is kept is removed by nothing of ours
+    for name in ("Archive", "Papers"):
+        rules = buckets()[name]["Properties"]["LifecycleConfiguration"]["Rules"]
+        assert not [key for rule in rules for key in rule if "Expiration" in key]
 
 
 def test_logs_are_kept_as_long_as_said_and_the_refusals_for_seven_years() -> None:
