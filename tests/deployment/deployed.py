@@ -7,6 +7,10 @@ template the emulator is given all but what it cannot take:
   passwords, where on AWS they would be told of the proxy, and have none.
 - `AWS::SecretsManager::RotationSchedule`: it turns nothing by the clock. tests/db/test_release.py turns the secrets.
 - `AWS::EC2::*`: functions run beside it, in no network; and it does not know the addresses of one (`CidrBlock`).
+
+Of a bucket it makes no more than a name, versions and the blocks against the public. So lock, encryption and lifecycle are given to its
+S3 from the template, by S3's own API, which takes or refuses them; nothing can be said here about policies (it asks nobody
+who he is), access logs and owners.
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -70,6 +74,13 @@ class Deployment:
 
         return boto3.client(service)
 
+    def resource(self, logical: str) -> str:
+        """What the stack made of this resource: its name."""
+        of_stack = {"StackName": f"landlord-{STAGE}", "LogicalResourceId": logical}
+        detail = self.client("cloudformation").describe_stack_resource(**of_stack)["StackResourceDetail"]
+        name: str = detail["PhysicalResourceId"]
+        return name
+
     def invoke(self, function: str, event: dict[str, Any]) -> Any:
         answer = self.client("lambda").invoke(FunctionName=f"landlord-{STAGE}-{function}", Payload=json.dumps(event))
         said = json.loads(answer["Payload"].read())
@@ -89,6 +100,15 @@ class Deployment:
             headers["authorization"] = f"Bearer {bearer}"
         body = json.dumps({"query": query, "variables": variables}).encode()
         return self._send(urllib.request.Request(f"{self.gateway}/graphql", body, headers))
+
+    def pdf(self, invoice_id: str, bearer: str) -> bytes:
+        """Through the gateway, which has the function's answer in base64."""
+        headers = {"authorization": f"Bearer {bearer}"}
+        request = urllib.request.Request(f"{self.gateway}/invoices/{invoice_id}.pdf", headers=headers)
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            assert (answer.status, answer.headers["content-type"]) == (200, "application/pdf")
+            said: bytes = answer.read()
+            return said
 
     def get(self, path: str) -> tuple[int, dict[str, Any]]:
         return self._send(urllib.request.Request(f"{self.gateway}{path}"))
@@ -274,7 +294,7 @@ def test_it_is_used_as_customers_and_operators_use_it(deployment: Deployment) ->
     question = "query($id: ID!) { billingRun(id: $id) { status finishedAt invoicesIssued customersTotal } }"
     billed = _until(lambda: deployment.ask(question, operator, id=run), lambda said: said["finishedAt"] is not None)
     assert (billed["invoicesIssued"], billed["customersTotal"]) == (1, 1)
-    [invoice] = deployment.ask("{ invoices(first: 1) { nodes { number status totalAmount } } }", tenant)["nodes"]
+    [invoice] = deployment.ask("{ invoices(first: 1) { nodes { id number status totalAmount } } }", tenant)["nodes"]
     assert invoice["status"] == "ISSUED"
 
     # and the invoice is sent by mail
@@ -284,6 +304,17 @@ def test_it_is_used_as_customers_and_operators_use_it(deployment: Deployment) ->
 
     [mail] = _until(mails, lambda taken: len(taken) > 0)
     assert mail["Subject"] == f"Invoice {invoice['number']} for {month}"
+
+    # with the paper that is in the bucket from now on, and that everybody gets
+    s3, papers = deployment.client("s3"), deployment.resource("Papers")
+    [kept] = s3.list_object_versions(Bucket=papers)["Versions"]
+    made = s3.get_object(Bucket=papers, Key=kept["Key"])["Body"].read()
+    assert made[:5] == b"%PDF-"
+    assert deployment.pdf(invoice["id"], tenant) == made
+    assert len(s3.list_object_versions(Bucket=papers)["Versions"]) == 1
+    # it comes from there: were another there, it would be that one
+    s3.put_object(Bucket=papers, Key=kept["Key"], Body=made + b"% of an earlier release")
+    assert deployment.pdf(invoice["id"], tenant) == made + b"% of an earlier release"
 
     # what became of the webhook comes back from the function without a database, by two queues
     tried = _until(lambda: asyncio.run(_tried(deployment.admin_url)), lambda said: said is not None)
@@ -307,8 +338,78 @@ def test_a_secret_turns_while_it_is_used(deployment: Deployment) -> None:
         assert deployment.secret(name) != before
 
 
+def test_buckets_are_as_s3_takes_them_from_the_template_and_the_archive_gives_nothing_back_before_its_day(
+    deployment: Deployment,
+) -> None:
+    from botocore.exceptions import ClientError
+
+    s3 = deployment.client("s3")
+    template = json.loads((PACKAGE / "cloudformation-template-update-stack.json").read_text())["Resources"]
+    for logical in ("Archive", "Papers", "AccessLogs"):
+        bucket, properties = deployment.resource(logical), template[logical]["Properties"]
+        blocks = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+        assert blocks == properties["PublicAccessBlockConfiguration"]
+        assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
+        s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration=_lifecycle(properties))
+        s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration=_encryption(properties, deployment))
+    lock = template["Archive"]["Properties"]["ObjectLockConfiguration"]
+    archive = deployment.resource("Archive")
+    s3.put_object_lock_configuration(Bucket=archive, ObjectLockConfiguration=lock)
+    assert s3.get_object_lock_configuration(Bucket=archive)["ObjectLockConfiguration"] == lock
+    assert lock["Rule"]["DefaultRetention"] == {"Mode": "GOVERNANCE", "Days": 1}
+
+    began = datetime.now(UTC)
+    put = s3.put_object(Bucket=archive, Key="2026-10/events", Body=b"a month", ChecksumAlgorithm="SHA256")
+    version = {"Bucket": archive, "Key": "2026-10/events", "VersionId": put["VersionId"]}
+    retention = s3.get_object_retention(**version)["Retention"]
+    assert retention["Mode"] == "GOVERNANCE"
+    assert retention["RetainUntilDate"] > began + timedelta(hours=23, minutes=59)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.delete_object(**version)
+    # a delete without a version hides it, and it is there all the same
+    s3.delete_object(Bucket=archive, Key="2026-10/events")
+    assert s3.get_object(**version)["Body"].read() == b"a month"
+
+
+def _lifecycle(properties: dict[str, Any]) -> dict[str, Any]:
+    """As S3's own API names what CloudFormation's template says."""
+    rules = []
+    for said in properties["LifecycleConfiguration"]["Rules"]:
+        rule = {"ID": said["Id"], "Status": said["Status"], "Filter": {}}
+        if "Transitions" in said:
+            rule["Transitions"] = [
+                {"Days": one["TransitionInDays"], "StorageClass": one["StorageClass"]} for one in said["Transitions"]
+            ]
+        if "ExpirationInDays" in said:
+            rule["Expiration"] = {"Days": said["ExpirationInDays"]}
+        rule |= {
+            name: said[name]
+            for name in ("AbortIncompleteMultipartUpload", "NoncurrentVersionExpiration")
+            if name in said
+        }
+        rules.append(rule)
+    return {"Rules": rules}
+
+
+def _encryption(properties: dict[str, Any], deployment: Deployment) -> dict[str, Any]:
+    [rule] = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    default = dict(rule["ServerSideEncryptionByDefault"])
+    if default["SSEAlgorithm"] == "aws:kms":
+        default["KMSMasterKeyID"] = deployment.resource("DataKey")
+    return {
+        "Rules": [
+            {"ApplyServerSideEncryptionByDefault": default, "BucketKeyEnabled": rule.get("BucketKeyEnabled", False)}
+        ]
+    }
+
+
 def test_it_leaves_nothing_behind_but_what_is_to_outlive_it(deployment: Deployment) -> None:
+    buckets = {logical: deployment.resource(logical) for logical in ("Archive", "Papers", "AccessLogs")}
     osls("remove")
+    s3 = deployment.client("s3")
+    assert {one["Name"] for one in s3.list_buckets()["Buckets"]} == set(buckets.values())
+    versions = {name: s3.list_object_versions(Bucket=bucket).get("Versions", []) for name, bucket in buckets.items()}
+    assert {name: len(found) for name, found in versions.items()} == {"Archive": 1, "Papers": 2, "AccessLogs": 0}
     functions = deployment.client("lambda").list_functions()["Functions"]
     queues = deployment.client("sqs").list_queues().get("QueueUrls", [])
     assert (functions, queues, deployment.client("apigatewayv2").get_apis()["Items"]) == ([], [], [])
