@@ -70,6 +70,9 @@ USES: Final[Mapping[str, Use]] = {
 _METRICS = 8 * 31  # read for a customer's bill
 _METRICS_OF_OURS = 60  # telemetry.py: seven a function that answers, one an operation and result, one a job and outcome
 _MONTHS_KEPT = 13  # of the audit trail, before it is archived
+_PAPER = 39_000  # bytes of an invoice's PDF; one a month, whatever is asked
+_PAPERS_KEPT = 7 * 12  # paid for in a month, after seven years; below 128 KB S3 leaves them in its first class
+_FETCHES = 10  # of a paper: looked for before it is made, and fetched by people afterwards
 
 
 def fixed() -> dict[str, Decimal]:
@@ -105,6 +108,8 @@ def variable(use: Use) -> dict[str, Decimal]:
         + requests * Decimal("0.05") / _MILLION * USD["trace_million"]
         + sum(count * kind.answer for kind, count in kinds) / gb * USD["transfer_gb"],
         "mail and metrics": use.letters * USD["mail"] + _METRICS * USD["metric_read"],
+        "papers": (USD["s3_million_writes"] + _FETCHES * USD["s3_million_reads"]) / _MILLION
+        + _PAPERS_KEPT * _PAPER / gb * USD["s3_gb_month"],
     }
 
 

@@ -205,6 +205,9 @@ def measure(customers: int) -> list[Work]:
         asyncio.run(_planted(account, month, customers))
         for table in ("access", "buckets"):
             emulators.make_table(table)
+        boto3.client("s3").create_bucket(
+            Bucket="papers", CreateBucketConfiguration={"LocationConstraint": emulators.REGION}
+        )
         queue = boto3.client("sqs").create_queue(QueueName="billing")["QueueUrl"]
         account.environment |= {
             "LANDLORD_ACCESS_TABLE": "access",
@@ -246,11 +249,11 @@ def _answered(account: Account, month: Month) -> Iterator[Work]:
 
 def _set(account: Account) -> Iterator[Work]:
     asked = event("GET", f"/invoices/{account.invoice}.pdf", account.token)
-    with account.function("api", "worker") as function:
+    with account.function("api", "worker", LANDLORD_PAPERS_BUCKET="papers") as function:
         first = function.ask(asked)
         assert first.answer["statusCode"] == 200, first.answer
         last = [function.ask(asked) for _ in range(20)][-1]
-    yield Work("papers", "an invoice as PDF", first.mb, last.mb, first.cpu, (last.cpu - first.cpu) / 20)
+    yield Work("papers", "an invoice that is kept as PDF", first.mb, last.mb, first.cpu, (last.cpu - first.cpu) / 20)
 
 
 def _billed(account: Account, queue: str, customers: int) -> Work:
@@ -274,7 +277,7 @@ def _billed(account: Account, queue: str, customers: int) -> Work:
 def _mailed(account: Account) -> Work:
     emulators.let_send(HOUSE.email)
     left = asyncio.run(_keep_letters(account, LETTERS))
-    with account.function("outbox_worker", "worker") as function:
+    with account.function("outbox_worker", "worker", LANDLORD_PAPERS_BUCKET="papers") as function:
         first = function.ask({})
         assert first.answer == {"status": "done"}
         asyncio.run(_keep_letters(account, 0))
