@@ -25,24 +25,7 @@ _CREDENTIALS_ENDED = "LL004"
 _CONTEXT_REFUSED = "LL002"
 _LATE = (asyncpg.QueryCanceledError, TimeoutError)
 
-# The tier is read as the tenant, after the door is open: the lateral part runs for a row that `app.open` has answered.
-_OPEN = """
-    with opened as materialized (select app.open($1, $2, $3, $4) as said)
-    select opened.said, today.tier
-      from opened
-      left join lateral (
-          select tier from tier_history
-           where opened.said is not null and session_user = 'landlord_tenant'
-             and starts_on <= (now() at time zone 'UTC')::date
-           order by starts_on desc limit 1
-      ) as today on true
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class _Opened:
-    said: str
-    tier: str | None
+_OPEN = "select app.open($1, $2, $3, $4)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +68,7 @@ class Session:
         """
         try:
             with signed_argument():
-                opened = await self.first(
-                    _Opened,
+                said = await self.value(
                     _OPEN,
                     token,
                     orjson.dumps(facts).decode(),
@@ -97,12 +79,11 @@ class Session:
             if error.sqlstate == _CREDENTIALS_ENDED:
                 raise Unauthenticated("the database says that these credentials ended") from error
             raise
-        assert opened is not None
-        said = orjson.loads(opened.said)
+        opened = orjson.loads(said)
         return Opened(
-            suspended=said["status"] == "suspended",
-            epoch=said["epoch"],
-            tier=Tier(opened.tier) if opened.tier else None,
+            suspended=opened["status"] == "suspended",
+            epoch=opened["epoch"],
+            tier=Tier(opened["tier"]) if opened["tier"] else None,
         )
 
     async def all(self, row: Callable[..., Row], sql: str, *args: Any) -> list[Row]:

@@ -223,7 +223,7 @@ ALTER FUNCTION app.leaf(id uuid, customer_id uuid, event_type text, action text,
 
 CREATE FUNCTION app.made_at(id uuid) RETURNS timestamp with time zone
     LANGUAGE sql IMMUTABLE STRICT
-    RETURN ('1970-01-01 00:00:00+00'::timestamp with time zone + ('00:00:00.000001'::interval * (div((((((('x'::text || OVERLAY("left"(replace((id)::text, '-'::text, ''::text), 16) PLACING ''::text FROM 13 FOR 1)))::bit(60))::bigint)::numeric * 125.0) + (511)::numeric), (512)::numeric))::double precision));
+    RETURN (('1970-01-01 00:00:00'::timestamp without time zone + ('00:00:00.000001'::interval * (div((((((('x'::text || OVERLAY("left"(replace((id)::text, '-'::text, ''::text), 16) PLACING ''::text FROM 13 FOR 1)))::bit(60))::bigint)::numeric * 125.0) + (511)::numeric), (512)::numeric))::double precision)) AT TIME ZONE 'UTC'::text);
 
 ALTER FUNCTION app.made_at(id uuid) OWNER TO landlord_guard;
 
@@ -258,57 +258,65 @@ CREATE FUNCTION app.open(token text, facts text, event text, read_only boolean) 
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET client_min_messages TO 'error'
     SET debug_print_plan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
     AS $$
 declare
-    f        text[] := app.verified(token, array['tenant', 'operator']);
+    f          text[] := app.verified(token, array['tenant', 'operator']);
     credential jsonb := facts::jsonb;
-    before   text := app.context();
-    customer landlord.customers;
-    bearer   landlord.api_keys;
+    bearer     record;
     token_here text;
 begin
-    if session_user <> 'landlord_' || f[2] or (before is not null and before <> f[2] || '.' || f[3]) then
+    if session_user <> 'landlord_' || f[2]
+       -- where nothing was opened yet there is nothing to verify
+       or (current_setting('app.ctx', true) <> '' and app.context() <> f[2] || '.' || f[3]) then
         raise exception 'context refused' using errcode = 'LL002';
     end if;
     perform app.clean();
 
-    select k.* into bearer from landlord.api_keys k where k.id = (credential ->> 'key')::uuid;
-    if bearer.id is null
-       or bearer.revoked_at is not null
-       or bearer.expires_at <= now()
-       or exists (
-           select from landlord.ended_sessions s
-            -- a tenant's own row alone: nobody ends another's session by writing its jti down
-            where s.jti = (credential ->> 'session')::uuid and s.customer_id is not distinct from bearer.customer_id
-       ) then
-        raise exception 'credentials ended' using errcode = 'LL004';
-    end if;
-    if f[2] = 'tenant' then
-        select c.* into customer from landlord.customers c where c.id = f[3]::uuid;
-        if customer.id is null
-           or bearer.customer_id is distinct from customer.id
-           -- a key itself was looked up just now; a session may be older than what has happened since
-           or ((credential ->> 'session') is not null and customer.epoch is distinct from (credential ->> 'epoch')::bigint)
-           or customer.closed_on <= (now() at time zone 'UTC')::date then
-            raise exception 'credentials ended' using errcode = 'LL004';
-        end if;
-    elsif bearer.customer_id is not null or bearer.id::text <> f[3] then
+    -- The key, and its customer unless it is an operator's, where they may still speak for whom the context names.
+    select k.id, k.last_used_at, c.id as customer_id, c.epoch, c.suspended_at,
+           (select t.tier from landlord.tier_history t
+             where t.customer_id = c.id and t.starts_on <= (now() at time zone 'UTC')::date
+             order by t.starts_on desc limit 1) as tier
+      into bearer
+      from landlord.api_keys k
+      left join landlord.customers c on c.id = k.customer_id
+     where k.id = (credential ->> 'key')::uuid
+       and k.revoked_at is null
+       and (k.expires_at is null or k.expires_at > now())
+       and not exists (
+               select from landlord.ended_sessions s
+                -- a tenant's own row alone: nobody ends another's session by writing its jti down
+                where s.jti = (credential ->> 'session')::uuid and s.customer_id is not distinct from k.customer_id
+           )
+       and case f[2]
+               when 'tenant' then
+                   c.id = f[3]::uuid
+                   -- a key itself was looked up just now; a session may be older than what has happened since
+                   and (credential ->> 'session' is null or c.epoch = (credential ->> 'epoch')::bigint)
+                   and (c.closed_on is null or c.closed_on > (now() at time zone 'UTC')::date)
+               else k.customer_id is null and k.id::text = f[3]
+           end;
+    if not found then
         raise exception 'credentials ended' using errcode = 'LL004';
     end if;
 
-    select m.message || '.' || encode(sha256(k.opad || sha256(k.ipad || convert_to(m.message, 'UTF8'))), 'hex')
+    select m.message || '.' || encode(sha256(m.opad || sha256(m.ipad || convert_to(m.message, 'UTF8'))), 'hex')
       into strict token_here
       from (
-            select * from app.signing_keys b where b.purpose = 'bind' and b.not_after > clock_timestamp() order by b.kid desc limit 1
-           ) as k,
-           lateral (
-            select k.kid || '.' || f[2] || '.' || f[3] || '.' || pg_backend_pid()::text || '/'
+            select k.ipad, k.opad,
+                   k.kid || '.' || f[2] || '.' || f[3] || '.' || pg_backend_pid()::text || '/'
                    || (extract(epoch from transaction_timestamp()) * 1000000)::bigint::text as message
+              from app.signing_keys k
+             where k.purpose = 'bind' and k.not_after > clock_timestamp()
+             order by k.kid desc
+             limit 1
            ) as m;
-    perform set_config('app.ctx', token_here, true);
 
-    -- what changes how values read as text, or what a statement means, is the same for everyone
-    perform set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO, MDY', true),
+    perform set_config('app.ctx', token_here, true),
+            -- what changes how values read as text, or what a statement means, is the same for everyone
+            set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO, MDY', true),
             set_config('IntervalStyle', 'postgres', true), set_config('extra_float_digits', '1', true),
             set_config('bytea_output', 'hex', true), set_config('standard_conforming_strings', 'on', true),
             set_config('transform_null_equals', 'off', true), set_config('row_security', 'on', true);
@@ -319,14 +327,15 @@ begin
          where k.id in (select mine.id from landlord.api_keys mine where mine.id = bearer.id for no key update skip locked);
     end if;
     if event is not null then
-        perform app.write_event(event::jsonb, case when f[2] = 'tenant' then customer.id end);
+        perform app.write_event(event::jsonb, bearer.customer_id);
     end if;
     if read_only then
         perform set_config('transaction_read_only', 'on', true);
     end if;
     return json_build_object(
-        'status', case when customer.suspended_at is null then 'active' else 'suspended' end,
-        'epoch', coalesce(customer.epoch, 0)
+        'status', case when bearer.suspended_at is null then 'active' else 'suspended' end,
+        'epoch', coalesce(bearer.epoch, 0),
+        'tier', bearer.tier
     )::text;
 end
 $$;
@@ -522,20 +531,17 @@ declare
     f  text[] := string_to_array(token, '.');
     ok boolean;
 begin
-    ok := coalesce(
-        array_length(f, 1) = 6
-        and octet_length(token) <= 256
-        and f[1] ~ '^[a-z0-9]{1,16}$'
+    ok := octet_length(token) <= 256
+        and token ~ '^[a-z0-9]+\.[a-z]+\.[A-Za-z0-9_-]+\.[0-9]+\.[A-Za-z0-9_-]+\.[0-9a-f]+$'
+        and octet_length(f[1]) <= 16
         and f[2] = any (purposes)
-        and f[3] ~ '^[A-Za-z0-9_-]{1,64}$'
-        and f[4] ~ '^[0-9]{10}$'
-        and f[5] ~ '^[A-Za-z0-9_-]{16,64}$'
-        and f[6] ~ '^[0-9a-f]{64}$',
-        false
-    );
+        and octet_length(f[3]) <= 64
+        and octet_length(f[4]) = 10
+        and octet_length(f[5]) between 16 and 64
+        and octet_length(f[6]) = 64;
     if ok then
-        select sha256(decode(f[6], 'hex')) = sha256(sha256(k.opad || sha256(k.ipad || convert_to(
-                   f[1] || '.' || f[2] || '.' || f[3] || '.' || f[4] || '.' || f[5], 'UTF8'))))
+        -- what is signed is all but the last point and the MAC behind it
+        select sha256(decode(f[6], 'hex')) = sha256(sha256(k.opad || sha256(k.ipad || convert_to(left(token, -65), 'UTF8'))))
                and f[4]::bigint between extract(epoch from clock_timestamp()) and extract(epoch from clock_timestamp()) + 60
           into ok
           from app.signing_keys k
@@ -558,16 +564,16 @@ declare
     written uuid;
 begin
     insert into landlord.audit_events (
-        customer_id, event_type, action, resource_type, resource_id, actor, actor_kind, actor_email, actor_ip,
-        actor_user_agent, status, error_message, request_id, metadata
+        customer_id, event_type, action,
+        resource_type, resource_id, actor, actor_kind, actor_email,
+        actor_ip, actor_user_agent, status, error_message,
+        request_id, metadata
+    ) values (
+        coalesce(customer, (event ->> 'customer_id')::uuid), event ->> 'event_type', event ->> 'action',
+        event ->> 'resource_type', event ->> 'resource_id', event ->> 'actor', event ->> 'actor_kind', event ->> 'actor_email',
+        event ->> 'actor_ip', event ->> 'actor_user_agent', event ->> 'status', event ->> 'error_message',
+        event ->> 'request_id', coalesce(nullif(event -> 'metadata', 'null'), '{}')
     )
-    select coalesce(customer, e.customer_id), e.event_type, e.action, e.resource_type, e.resource_id, e.actor, e.actor_kind,
-           e.actor_email, e.actor_ip, e.actor_user_agent, e.status, e.error_message, e.request_id, coalesce(e.metadata, '{}')
-      from jsonb_to_record(event) as e (
-               customer_id uuid, event_type text, action text, resource_type text, resource_id text, actor text,
-               actor_kind text, actor_email text, actor_ip text, actor_user_agent text, status text, error_message text,
-               request_id text, metadata jsonb
-           )
     returning id into written;
     if written is null then
         raise exception 'an audit event was not written' using errcode = 'LL005';
@@ -2224,6 +2230,8 @@ ALTER TABLE landlord.tier_history ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY tier_history_of_analytics ON landlord.tier_history FOR SELECT TO landlord_analytics USING (true);
 
+CREATE POLICY tier_history_of_guard ON landlord.tier_history FOR SELECT TO landlord_guard USING (true);
+
 CREATE POLICY tier_history_of_operator ON landlord.tier_history TO landlord_operator USING (( SELECT app.operator() AS operator));
 
 CREATE POLICY tier_history_of_tenant ON landlord.tier_history TO landlord_tenant USING ((customer_id = ( SELECT app.tenant() AS tenant)));
@@ -2805,6 +2813,12 @@ GRANT SELECT ON TABLE landlord.tier_history TO landlord_tenant;
 GRANT SELECT ON TABLE landlord.tier_history TO landlord_worker;
 GRANT SELECT ON TABLE landlord.tier_history TO landlord_analytics;
 GRANT SELECT,INSERT,DELETE ON TABLE landlord.tier_history TO landlord_operator;
+
+GRANT SELECT(customer_id) ON TABLE landlord.tier_history TO landlord_guard;
+
+GRANT SELECT(starts_on) ON TABLE landlord.tier_history TO landlord_guard;
+
+GRANT SELECT(tier) ON TABLE landlord.tier_history TO landlord_guard;
 
 GRANT SELECT ON TABLE landlord.usage_metrics TO landlord_tenant;
 GRANT SELECT,INSERT ON TABLE landlord.usage_metrics TO landlord_worker;

@@ -103,6 +103,22 @@ async def test_the_database_says_the_same_of_the_documents_example(admin: asyncp
     assert await admin.fetchval("select app.made_at($1)", UUID(parsed(written)["id"])) == instant(parsed(written)["id"])
 
 
+async def test_what_an_event_is_stamped_with_takes_no_call_of_a_function_of_ours(admin: asyncpg.Connection) -> None:
+    """The planner puts their bodies in place; a call for each would make and end a query of its own."""
+    plan = await admin.fetch(
+        """
+        explain (verbose, costs off)
+        select app.made_at(app.new_id()), app.made_at(id),
+               app.leaf(
+                   id, customer_id, event_type, action, resource_type, resource_id, actor, actor_kind, actor_email, actor_ip,
+                   actor_user_agent, status, error_message, request_id, metadata
+               )
+          from audit_events_default
+        """
+    )
+    assert [line for (line,) in plan if "app." in line] == []
+
+
 # ---------------------------------------------------------------- any event at all
 
 _TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)

@@ -34,7 +34,7 @@ SEES_ALL = {
     ("landlord_auditor", "audit_events"), ("landlord_auditor", "audit_seals"),
     ("landlord_guard", "api_keys"), ("landlord_guard", "audit_events"), ("landlord_guard", "billing_run_items"),
     ("landlord_guard", "customers"), ("landlord_guard", "ended_sessions"), ("landlord_guard", "invoices"),
-    ("landlord_guard", "outbox"), ("landlord_guard", "usage_sync_items"),
+    ("landlord_guard", "outbox"), ("landlord_guard", "tier_history"), ("landlord_guard", "usage_sync_items"),
 }  # fmt: skip
 # What the house says to all of its customers alike.
 PRICES = {"company_details", "rate_card_prices", "rate_cards", "tax_rates", "tier_features", "volume_discounts"}

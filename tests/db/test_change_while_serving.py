@@ -19,7 +19,7 @@ CLIENTS = 4
 ASK = "{ customer { id name tier } tickets { nodes { subject } } invoices { nodes { number } } }"
 WRITE = 'mutation { openTicket(input: {subject: "Help", body: "please"}) { ticket { subject } errors { code } } }'
 
-# of tables that every request reads: `app.open` takes the whole row of a customer
+# of tables that every request reads, some of them as whole rows
 ADDS = Migration(
     "9001",
     "adds",
