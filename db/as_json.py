@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import orjson
 
-from db.typeids import digits
+from db.typeids import digits_of
 
 if TYPE_CHECKING:
     from db.session import Session
@@ -205,6 +205,6 @@ def listed(text: str) -> orjson.Fragment:
     if not rest:
         return orjson.Fragment(text)
     parts = [start]
-    for part in rest:
-        parts += digits(int(part[:32], 16)), part[32:]
+    for digits, part in zip(digits_of([part[:32] for part in rest]), rest, strict=True):
+        parts += digits, part[32:]
     return orjson.Fragment("".join(parts))

@@ -86,8 +86,9 @@ class Connections:
         closed and never used again, and the statement under way is stopped. Raises Unavailable if no connection can be had.
         """
         async with self._lent.setdefault(role, asyncio.Semaphore(self.most)):
-            held = await self._begin(role, _BEGIN_RELAXED if reads and self.relaxed_reads else _BEGIN)
-            session = Session(held.connection)
+            begin = _BEGIN_RELAXED if reads and self.relaxed_reads else _BEGIN
+            held = await self._begin(role, begin)
+            session = Session(held.connection, begin)
             try:
                 yield session
                 await session.end("commit")

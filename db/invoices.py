@@ -364,6 +364,9 @@ LISTED_OF_CUSTOMER = Listing(
         "amountPaid": as_json.money("i.amount_paid"),
         "amountCredited": as_json.money("i.amount_credited"),
         "creditApplied": as_json.money("i.credit_applied"),
+        "amountDue": as_json.money(
+            f"case when i.status in ('draft', 'cancelled') then 0.00 else greatest(0.00, {_DUE}) end"
+        ),
         "issuedAt": as_json.instant("i.issued_at", null=True),
         "dueOn": as_json.date("i.due_on", null=True),
         "paidAt": as_json.instant("i.paid_at", null=True),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, make_dataclass
 from decimal import Decimal
@@ -25,7 +25,25 @@ _CREDENTIALS_ENDED = "LL004"
 _CONTEXT_REFUSED = "LL002"
 _LATE = (asyncpg.QueryCanceledError, TimeoutError)
 
-_OPEN = "select app.open($1, $2, $3, $4)"
+# Who asks of the trail sees the event of that very call in it, which a statement cannot that has just written it.
+_OWN_EVENT = "audit_events"
+
+# Of a transaction that is opened late: it is called once, with a statement or with None, and gives that statement's rows.
+Opening: TypeAlias = Callable[["str | None", tuple[Any, ...]], Awaitable[list[tuple[Any, ...]]]]
+
+# Nobody but its caller knows a token's nonce: where it comes back, the door was opened with that token.
+_OPEN = "select app.open($1, $2, $3, $4) as said, split_part($1, '.', 5) as nonce"
+
+
+@lru_cache(maxsize=1024)
+def _opening_with(sql: str) -> str:
+    """A constant of ours as part of the statement that opens: its rows, each behind what that says and a mark that it is one."""
+    return f"""
+        with opened as materialized ({_OPEN})
+        select opened.said, opened.nonce, along.*
+          from opened
+          left join lateral (select true, asked.* from ({shifted(sql, 4)}) as asked) as along on opened.said is not null
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,47 +62,86 @@ class Session:
     """A transaction. Calls queue on a lock, since a connection takes one at a time.
 
     SQL texts are constants; values are always $n. `statements` counts what was asked so far; `ended` is what it has
-    ended that others remember, and is true once it is committed.
+    ended that others remember, and is true once it is committed. `opened` is None while it speaks for nobody.
     """
 
-    def __init__(self, connection: asyncpg.Connection) -> None:
+    def __init__(self, connection: asyncpg.Connection, begin: str = "begin") -> None:
         self._connection = connection
+        self._begin = begin
         self._lock = asyncio.Lock()
         self._ended = False
+        self._opening: Opening | None = None
+        self._unopened: Exception | None = None
+        self.opened: Opened | None = None
         self.statements = 0
         self.ended: list[Ended] = []
 
     async def end(self, how: Literal["commit", "rollback"]) -> None:
         """After the statement under way. Whoever still asks later, such as a batch that nobody waits for, is refused."""
+        if how == "commit":
+            await self.open_now()
         async with self._lock:
             self._ended = True
             await self._connection.execute(how)
 
-    async def open(self, token: str, *, facts: dict[str, Any], event: dict[str, Any] | None, read_only: bool) -> Opened:
-        """Say for whom this transaction speaks, write its event, then make it read-only if asked.
+    def open_late(self, opening: Opening) -> None:
+        """Open it by the first statement, whatever that is: `opening` calls `open` with what it is called with."""
+        self._opening = opening
+
+    async def open_now(self) -> None:
+        """Open what is to be opened late, before any statement. Raises what it was refused with, also when asked again."""
+        if self._unopened is not None:
+            raise self._unopened
+        async with self._lock:
+            if self._opening is not None:
+                self._begun()
+                await self._open_by(self._opening, None, ())
+
+    async def _open_by(self, opening: Opening, sql: str | None, args: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        self._opening = None
+        try:
+            return await opening(sql, args)
+        except Exception as refusal:
+            self._unopened = refusal
+            raise
+
+    async def open(
+        self,
+        token: str,
+        *,
+        facts: dict[str, Any],
+        event: dict[str, Any] | None,
+        read_only: bool,
+        sql: str | None = None,
+        args: tuple[Any, ...] = (),
+    ) -> list[tuple[Any, ...]]:
+        """Say for whom this transaction speaks, write its event, then make it read-only if asked. The rows of a statement
+        that is asked along with that.
 
         `token` is signed by `auth.contexts`; `facts` are {"key", "session", "epoch"}. Raises Unauthenticated where the
-        key, session or customer no longer works, and ContextRefused.
+        key, session or customer no longer works, and ContextRefused, after which the transaction is a new one.
         """
+        told = orjson.dumps(facts).decode(), orjson.dumps(event).decode() if event is not None else None, read_only
         try:
             with signed_argument():
-                said = await self.value(
-                    _OPEN,
-                    token,
-                    orjson.dumps(facts).decode(),
-                    orjson.dumps(event).decode() if event is not None else None,
-                    read_only,
-                )
+                records = await self._ask(_OPEN if sql is None else _opening_with(sql), (token, *told, *args))
+        except ContextRefused:
+            await self._connection.execute("rollback")
+            await self._connection.execute(self._begin)
+            raise
         except asyncpg.PostgresError as error:
             if error.sqlstate == _CREDENTIALS_ENDED:
                 raise Unauthenticated("the database says that these credentials ended") from error
             raise
-        opened = orjson.loads(said)
-        return Opened(
-            suspended=opened["status"] == "suspended",
-            epoch=opened["epoch"],
-            tier=Tier(opened["tier"]) if opened["tier"] else None,
+        if not records or records[0][1] != token.split(".")[4]:
+            raise asyncpg.InterfaceError("a statement that was to be asked along with the opening has left it out")
+        said = orjson.loads(records[0][0])
+        self.opened = Opened(
+            suspended=said["status"] == "suspended",
+            epoch=said["epoch"],
+            tier=Tier(said["tier"]) if said["tier"] else None,
         )
+        return [record[3:] for record in records if record[2]] if sql is not None else []
 
     async def all(self, row: Callable[..., Row], sql: str, *args: Any) -> list[Row]:
         make = quick(row) if isinstance(row, type) else row
@@ -140,18 +197,26 @@ class Session:
         async with self._statement():
             await self._connection.execute(constant)
 
-    async def _fetch(self, sql: str, args: tuple[Any, ...]) -> list[Any]:
+    async def _fetch(self, sql: str, args: tuple[Any, ...]) -> Sequence[Any]:
+        if self._opening is not None and _OWN_EVENT in sql:
+            await self.open_now()
         async with self._lock:
             self._begun()
-            try:
-                records: list[Any] = await self._connection.fetch(sql, *args)
-            except _LATE as error:
-                raise TimedOut() from error
+            if self._opening is not None:
+                return await self._open_by(self._opening, sql, args)
+            return await self._ask(sql, args)
+
+    async def _ask(self, sql: str, args: tuple[Any, ...]) -> list[Any]:
+        try:
+            records: list[Any] = await self._connection.fetch(sql, *args)
+        except _LATE as error:
+            raise TimedOut() from error
         return records
 
     @asynccontextmanager
     async def _statement(self) -> AsyncIterator[None]:
         """One at a time, counted, and only inside the transaction."""
+        await self.open_now()
         async with self._lock:
             self._begun()
             try:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
 from uuid import UUID
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
@@ -23,3 +26,32 @@ def digits(number: int) -> str:
         f"{p[a >> 20]}{p[a >> 10 & 1023]}{p[a & 1023]}{p[b >> 10]}{p[b & 1023]}{p[c >> 10]}{p[c & 1023]}"
         f"{p[d >> 10]}{p[d & 1023]}{p[e >> 10]}{p[e & 1023]}{p[f >> 10]}{p[f & 1023]}"
     )
+
+
+_CHARACTERS: Final = ALPHABET.encode() + bytes(256 - len(ALPHABET))
+_AT_ONCE: Final = 64
+
+
+def digits_of(hexes: Sequence[str]) -> list[str]:
+    """As `digits`, of numbers in 32 hex digits each: as one large number, in less than half the time."""
+    found: list[str] = []
+    for start in range(0, len(hexes), _AT_ONCE):
+        some = hexes[start : start + _AT_ONCE]
+        number = int("".join([one.rjust(64, "0") for one in some]), 16)
+        for lower, upper, by in _spreading(len(some)):
+            number = number & lower | (number & upper) << by
+        text = number.to_bytes(32 * len(some), "big").translate(_CHARACTERS).decode()
+        found += [text[end - 26 : end] for end in range(32, len(text) + 1, 32)]
+    return found
+
+
+@lru_cache(maxsize=_AT_ONCE)
+def _spreading(many: int) -> list[tuple[int, int, int]]:
+    """How 32 groups of five bits are spread over 32 bytes, in so many numbers of 256 bits: by moving the upper half up, then
+    the upper half of each half, and so on. Of each step the bits of the lower and of the upper halves, and how far.
+    """
+    steps = []
+    for groups in (16, 8, 4, 2, 1):
+        lower = int(f"{2 ** (5 * groups) - 1:0{4 * groups}x}" * (16 // groups * many), 16)
+        steps.append((lower, lower << 5 * groups, 3 * groups))
+    return steps

@@ -36,11 +36,14 @@ class Operations(Protocol):
     async def caller(self, origin: Origin) -> Caller | None:
         """Who sends this; None without credentials. Raises Unauthenticated or RateLimited."""
 
-    def open(self, origin: Origin, caller: Caller | None, facts: Facts) -> AbstractAsyncContextManager[Context]:
+    def open(
+        self, origin: Origin, caller: Caller | None, facts: Facts, *, late: bool = False
+    ) -> AbstractAsyncContextManager[Context]:
         """One transaction, committed on leaving it. Left with an exception it is undone, and leaves an event of the
         failure instead: `Failed` says its code, TimedOut that a statement may still run on the connection.
 
-        `caller` is None only for an operation whose one root field signs in.
+        `caller` is None only for an operation whose one root field signs in. `late`: it speaks for the caller from its first
+        statement on, which may be refused as this would be.
         """
 
     async def refused(
@@ -138,7 +141,8 @@ class Result:
 
 
 class Ready(Protocol):
-    """An operation with its variables, before its transaction. `planned`: graphql-core's executor is spared."""
+    """An operation with its variables, before its transaction. `planned`: graphql-core's executor is spared. `late`: it
+    can bear that its first statement is refused."""
 
     @property
     def facts(self) -> Facts: ...
@@ -148,6 +152,9 @@ class Ready(Protocol):
 
     @property
     def planned(self) -> bool: ...
+
+    @property
+    def late(self) -> bool: ...
 
     async def run(self, context: Context) -> Result: ...
 
@@ -244,9 +251,7 @@ class Engine:
         data: Mapping[str, Any] | None = None
         errors: list[Mapping[str, Any]] = []
         try:
-            async with self._operations.open(origin, caller, ready.facts) as context:
-                if caller is not None:
-                    self._buckets.learn(caller, context.tier)
+            async with self._operations.open(origin, caller, ready.facts, late=ready.late) as context:
                 try:
                     async with asyncio.timeout(self.limits.seconds):
                         result = await ready.run(context)
@@ -258,6 +263,8 @@ class Engine:
                     data = result.data if ready.facts.kind == "query" else None
                     raise Failed(errors[0]["extensions"]["code"], _reason(result.problems[0]))
                 data = result.data
+            if caller is not None:
+                self._buckets.learn(caller, context.tier)
         except Failed:
             pass
         except Exception as error:
@@ -266,7 +273,7 @@ class Engine:
         return Answer(
             errors=errors,
             data=data,
-            ran=context is not None,
+            ran=context is not None and context.begun,
             spent=spent,
             caller=caller,
             facts=ready.facts,

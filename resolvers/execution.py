@@ -86,6 +86,10 @@ class _Running:
     plan: Execute | None
 
     @property
+    def late(self) -> bool:
+        return False
+
+    @property
     def planned(self) -> bool:
         return self.plan is not None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
@@ -45,30 +45,38 @@ class Operations:
         return await self.sign_in.caller(origin.authorization, address=origin.address, now=origin.now)
 
     @asynccontextmanager
-    async def open(self, origin: Origin, caller: Caller | None, facts: Facts) -> AsyncIterator[Context]:
+    async def open(
+        self, origin: Origin, caller: Caller | None, facts: Facts, *, late: bool = False
+    ) -> AsyncIterator[Context]:
         """A context inside a transaction, committed on leaving it, before the answer.
 
         A query's own event is written first, and then it is read-only. What fails is undone, and leaves an event of the
         failure in a transaction of its own. Whoever signs in has no transaction here: see `exchange`. What was ended is
         told to others after the commit. Raises RateLimited instead of Unauthenticated where that came too often.
+
+        `late`: the transaction speaks for nobody before its first statement, which is one message with that.
         """
         if facts.fields == _SIGNS_IN:
             caller = None  # whoever asks: it is the key's holder who signs in
         ended: list[Ended] = []
         try:
             if caller is None:
-                context = self._context(origin, None, facts, None, Opened(suspended=False, epoch=0))
+                context = self._context(origin, None, facts, None)
                 yield context
             else:
-                async with AsyncExitStack() as stack:
-                    begin = partial(self._begin, stack, origin, caller, facts)
-                    session, opened = await self.keyring.signing(begin, now=origin.now)
-                    context = self._context(origin, caller, facts, session, opened)
+                reads = facts.kind == "query"
+                async with self.connections.transaction(_role(caller), reads=reads) as session:
+                    event = _query(origin, caller, facts) if reads else None
+                    session.open_late(partial(self._speak, session, origin, caller, event, reads))
+                    if not late:
+                        await session.open_now()
+                    context = self._context(origin, caller, facts, session)
                     yield context
                 ended += session.ended
-                if caller.customer_id is not None and opened.epoch != caller.epoch:
+                epoch = session.opened.epoch if session.opened is not None else caller.epoch
+                if caller.customer_id is not None and epoch != caller.epoch:
                     # a remembered key is older than the customer's epoch: whoever was to tell of it may have failed to
-                    ended.insert(0, EpochRaised(caller.customer_id, opened.epoch))
+                    ended.insert(0, EpochRaised(caller.customer_id, epoch))
         except LandlordError as error:
             await self.refused(origin, caller, facts, code=code_of(error), reason=str(error))
             raise
@@ -78,18 +86,6 @@ class Operations:
         await self.ends.tell(ended, now=origin.now)
         for act in context.afterwards:
             act()
-
-    async def _begin(
-        self, stack: AsyncExitStack, origin: Origin, caller: Caller, facts: Facts
-    ) -> tuple[Session, Opened]:
-        """A transaction that speaks for the caller, for the stack to end; one that may not is undone here."""
-        async with AsyncExitStack() as trying:
-            reads = facts.kind == "query"
-            session = await trying.enter_async_context(self.connections.transaction(_role(caller), reads=reads))
-            event = _query(origin, caller, facts) if reads else None
-            opened = await self._speak(session, origin, caller, event, read_only=reads)
-            stack.push_async_exit(trying.pop_all())
-        return session, opened
 
     async def refused(
         self, origin: Origin, caller: Caller | None, facts: Facts | None, *, code: str, reason: str
@@ -115,7 +111,7 @@ class Operations:
             "metadata": _told(facts),
         }
         if caller is not None and code != "UNAUTHENTICATED":
-            await self.keyring.signing(partial(self._leave, origin, caller, event), now=origin.now)
+            await self._leave(origin, caller, event)
             return
         parsed = keys.parse((origin.authorization or "").partition(" ")[2].strip())
         events = [(parsed.prefix if parsed else contexts.NOBODY, event)] if code != "RATE_LIMITED" else []
@@ -127,7 +123,9 @@ class Operations:
     async def _leave(self, origin: Origin, caller: Caller, event: dict[str, Any]) -> Opened:
         """A transaction of its own for one event."""
         async with self.connections.transaction(_role(caller)) as session:
-            return await self._speak(session, origin, caller, event, read_only=True)
+            await self._speak(session, origin, caller, event, True, None, ())
+            assert session.opened is not None
+            return session.opened
 
     async def _leave_for(self, origin: Origin, events: Sequence[tuple[str, dict[str, Any]]]) -> None:
         """The same before any customer is known: each event with the prefix whose owner it goes to."""
@@ -146,9 +144,7 @@ class Operations:
         await self.sign_in.throttle.check(address, now=origin.now)
         await self.sign_in.throttle.failed(address, now=origin.now)
 
-    def _context(
-        self, origin: Origin, caller: Caller | None, facts: Facts, session: Session | None, opened: Opened
-    ) -> Context:
+    def _context(self, origin: Origin, caller: Caller | None, facts: Facts, session: Session | None) -> Context:
         return Context(
             origin=origin,
             facts=facts,
@@ -158,25 +154,31 @@ class Operations:
             desk=Desk(self.keyring.sessions, self.key_environment, partial(self._exchange, origin), self.webhook_keys),
             record=partial(_record, session, origin, caller),
             wake_billing=self.wake_billing,
-            suspended=opened.suspended,
-            tier=opened.tier,
         )
 
     async def _speak(
-        self, session: Session, origin: Origin, caller: Caller, event: dict[str, Any] | None, *, read_only: bool
-    ) -> Opened:
-        """Let the transaction speak for this caller; the database looks at the credentials once more."""
-        subject = caller.customer_id if caller.kind is CallerKind.TENANT else caller.key_id
-        return await session.open(
-            contexts.sign(self.keyring.signs_contexts, caller.kind.value, str(subject), origin.now),
-            facts={
-                "key": str(caller.key_id),
-                "session": str(caller.session.jti) if caller.session else None,
-                "epoch": caller.epoch,
-            },
-            event=event,
-            read_only=read_only,
-        )
+        self,
+        session: Session,
+        origin: Origin,
+        caller: Caller,
+        event: dict[str, Any] | None,
+        read_only: bool,
+        sql: str | None,
+        args: tuple[Any, ...],
+    ) -> list[tuple[Any, ...]]:
+        """Let the transaction speak for this caller; the database looks at the credentials once more. See `Session.open`."""
+        subject = str(caller.customer_id if caller.kind is CallerKind.TENANT else caller.key_id)
+        facts = {
+            "key": str(caller.key_id),
+            "session": str(caller.session.jti) if caller.session else None,
+            "epoch": caller.epoch,
+        }
+
+        async def open() -> list[tuple[Any, ...]]:
+            token = contexts.sign(self.keyring.signs_contexts, caller.kind.value, subject, origin.now)
+            return await session.open(token, facts=facts, event=event, read_only=read_only, sql=sql, args=args)
+
+        return await self.keyring.signing(open, now=origin.now)
 
     async def _exchange(self, origin: Origin, api_key: str) -> tuple[str, Claims]:
         """A session for an API key, whose event is committed. Raises Unauthenticated or RateLimited."""
@@ -188,7 +190,7 @@ class Operations:
             "action": "login",
             "status": "success",
         }
-        opened = await self.keyring.signing(partial(self._leave, origin, caller, event), now=origin.now)
+        opened = await self._leave(origin, caller, event)
         # what is remembered of the key may be older than the epoch that the session has to carry
         caller = replace(caller, epoch=opened.epoch)
         return sessions.issue(self.keyring.sessions, caller, key_expires_at=key.expires_at, now=origin.now)

@@ -47,6 +47,10 @@ class _Reads:
     def planned(self) -> bool:
         return True
 
+    @property
+    def late(self) -> bool:
+        return True
+
     async def run(self, context: Context) -> Result:
         try:
             return Result(await self.reading.answer(context, self.variables))
@@ -56,7 +60,8 @@ class _Reads:
             pass  # to be refused, and there is one who says how
         except Exception as error:
             log_fault(Problem.of(error), context.origin)
-        # in the same transaction, which wrote nothing but its event
+        # in the same transaction, which wrote nothing but its event: unless that is what was refused
+        await context.session.open_now()
         return await self.otherwise().run(context)
 
 

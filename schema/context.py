@@ -86,7 +86,8 @@ class Desk:
 
 
 class Context:
-    """`session` is the transaction, `record` leaves an event in it; `suspended` and `tier` are of the caller's customer.
+    """`session` is the transaction, `record` leaves an event in it; `suspended` and `tier` are of the caller's customer, once
+    the transaction speaks for it.
 
     Who signs in has neither transaction nor loaders: whose it would be is not known yet.
     """
@@ -102,16 +103,12 @@ class Context:
         desk: Desk,
         record: Callable[[Deed], Awaitable[None]],
         wake_billing: Callable[[], None],
-        suspended: bool = False,
-        tier: Tier | None = None,
     ) -> None:
         self.origin = origin
         self.facts = facts
         self.desk = desk
         self.record = record
         self.wake_billing = wake_billing
-        self.suspended = suspended
-        self.tier = tier
         self.afterwards: list[Callable[[], None]] = []
         self.now = origin.now
         self.today = origin.now.date()
@@ -136,6 +133,21 @@ class Context:
     def loaders(self) -> Loaders:
         assert self._loaders is not None, "whoever signs in has no loaders"
         return self._loaders
+
+    @property
+    def begun(self) -> bool:
+        """Whether anything could run: not where a transaction was to speak for the caller and was refused."""
+        return self._session is None or self._session.opened is not None
+
+    @property
+    def suspended(self) -> bool:
+        opened = self._session.opened if self._session is not None else None
+        return opened is not None and opened.suspended
+
+    @property
+    def tier(self) -> Tier | None:
+        opened = self._session.opened if self._session is not None else None
+        return opened.tier if opened is not None else None
 
     @property
     def statements(self) -> int:

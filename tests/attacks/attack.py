@@ -35,6 +35,8 @@ class Attack:
     asks: tuple[str, str] | None = None
     # Reads the neighbour where the setting is all there is.
     forges: bool = False
+    # Its first text is asked in the one statement that opens the transaction as well, before which nothing has been checked.
+    first: bool = False
 
     def __str__(self) -> str:
         return self.name
@@ -42,6 +44,11 @@ class Attack:
 
 def query(name: str, *texts: str, ends: str, forges: bool = False) -> Attack:
     return Attack(name, texts, ends, forges=forges)
+
+
+def opening(name: str, *texts: str, ends: str) -> Attack:
+    """The statement goes on `) as asked) as along on opened.said is not null` after it, unless a comment hides that."""
+    return Attack(name, texts, ends, first=True)
 
 
 def mutation(name: str, *texts: str, ends: str) -> Attack:

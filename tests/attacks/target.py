@@ -22,7 +22,9 @@ from app import Settings, create_app, utc_now
 from auth import contexts
 from auth.contexts import ContextKey, Purpose
 from db import customers
+from db.errors import LandlordError
 from db.migrate import LOGINS
+from db.session import Session
 from local import postgres
 from local.database import admin_url
 from schema.ids import typeid
@@ -232,7 +234,7 @@ class Target:
             known = await self._knows(attack, stack) | ({"it": it} if it is not None else {})
             before = await self._books()
             texts = [*attack.texts, *(["rollback"] if attack.asks else [])]
-            await self._ask(self.attacker, attack.within, texts, loot, known)
+            await self._ask(self.attacker, attack.within, texts, loot, known, first=attack.first)
             ends = loot.ends[: len(attack.texts)]
             asked: list[str] = []
             if attack.leaves:
@@ -275,15 +277,29 @@ class Target:
         return found
 
     async def _ask(
-        self, who: Tenant, within: str, texts: Sequence[str], loot: Loot, known: Mapping[str, str] | None = None
+        self,
+        who: Tenant,
+        within: str,
+        texts: Sequence[str],
+        loot: Loot,
+        known: Mapping[str, str] | None = None,
+        *,
+        first: bool = False,
     ) -> httpx.Response:
-        """A whole request over HTTP, with the texts run where its first question would have been."""
+        """A whole request over HTTP, with the texts run where its first question would have been; or the `first` of them as
+        that question, which opens the transaction as well.
+        """
         filled = dict(known or {})
 
-        async def run(connection: asyncpg.Connection) -> None:
+        async def run(session: Session) -> None:
+            connection = session._connection
             loot.backend = loot.backend or connection.get_server_pid()
-            for text in texts:
-                await self._run(connection, text, filled, loot)
+            if first and not await self._open_by(session, texts[0], filled, loot):
+                return
+            await session.open_now()
+            async with session._lock:  # other questions of the same request wait
+                for text in texts[first:]:
+                    await self._run(connection, text, filled, loot)
 
         with _hole(run):
             if within == "query":
@@ -293,6 +309,19 @@ class Target:
         if who is self.attacker:
             loot.told.append(answer.text)
         return answer
+
+    async def _open_by(self, session: Session, text: str, known: Mapping[str, str], loot: Loot) -> bool:
+        """Whether the transaction is open then."""
+        try:
+            loot.take(await session._fetch(re.sub(r"@([a-z_]+)", lambda name: known[name[1]], text), ()))
+        except asyncpg.PostgresError as error:
+            loot.ends.append(error.sqlstate or "?")
+            loot.take([str(value) for value in error.as_dict().values()])
+        except (asyncpg.InterfaceError, asyncpg.DataError, LandlordError) as error:
+            loot.ends.append(type(error).__name__)
+        else:
+            loot.ends.append("-")
+        return session.opened is not None
 
     async def _run(self, connection: asyncpg.Connection, text: str, known: dict[str, str], loot: Loot) -> None:
         def heard(_: object, message: Any) -> None:
@@ -455,7 +484,7 @@ def _changed(
 
 
 @contextmanager
-def _hole(run: Callable[[asyncpg.Connection], Awaitable[None]]) -> Iterator[None]:
+def _hole(run: Callable[[Session], Awaitable[None]]) -> Iterator[None]:
     """Puts the attacker's SQL where the application asks for customers: once, inside the operation's own transaction."""
     asks = customers.by_ids
     ran = False
@@ -464,8 +493,7 @@ def _hole(run: Callable[[asyncpg.Connection], Awaitable[None]]) -> Iterator[None
         nonlocal ran
         if not ran:
             ran = True
-            async with session._lock:  # other questions of the same request wait
-                await run(session._connection)
+            await run(session)
         return await asks(session, ids, **narrow)
 
     with pytest.MonkeyPatch.context() as patch:

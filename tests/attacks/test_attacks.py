@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
-from tests.attacks import asking, forging, leaving, reading, writing
-from tests.attacks.attack import Attack
+from tests.attacks import asking, forging, leaving, opening, reading, writing
+from tests.attacks.attack import RACE, Attack
 from tests.attacks.mutants import PLAIN
 from tests.attacks.target import Target, Template
 from tests.db import rules
 
 pytestmark = pytest.mark.direct("the next tenant must come upon the connection that was attacked")
 
-ATTACKS = [*forging.ATTACKS, *reading.ATTACKS, *writing.ATTACKS, *leaving.ATTACKS, *asking.ATTACKS]
+ATTACKS = [*forging.ATTACKS, *reading.ATTACKS, *writing.ATTACKS, *leaving.ATTACKS, *asking.ATTACKS, *opening.ATTACKS]
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=str)
@@ -26,6 +27,18 @@ async def test_an_attack_reads_and_changes_nothing_of_a_neighbours(target: Targe
     assert [end for end, allowed in zip(ended, expected, strict=True) if end not in allowed.split("|")] == [], (
         outcome.ends
     )
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [one for one in ATTACKS if one.within == "query" and not one.first and one.texts[0] != RACE],
+    ids=str,
+)
+async def test_it_does_not_either_in_the_statement_that_opens_the_transaction(target: Target, attack: Attack) -> None:
+    """Where most of it is no longer SQL: how it ends is another matter."""
+    outcome = await target.suffer(replace(attack, first=True))
+    assert outcome.breaches == ()
+    assert outcome.ends
 
 
 @pytest.mark.parametrize("attack", [attack for attack in ATTACKS if attack.forges], ids=str)

@@ -38,6 +38,7 @@ from db.errors import (
     Unavailable,
 )
 from db.page import Page
+from db.session import Opened
 from resolvers.access import SignsIn, Writes
 from resolvers.engine import Engine, Failed
 from resolvers.execution import Core, new_schema
@@ -291,7 +292,8 @@ class Mutation:
 class ToySession:
     """Remembers what was written, and forgets it again with a savepoint."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, suspended: bool) -> None:
+        self.opened = Opened(suspended=suspended, epoch=0)
         self.statements = 0
         self.titles: list[str] = []
 
@@ -343,10 +345,12 @@ class ToyOperations:
         )
 
     @asynccontextmanager
-    async def open(self, origin: Origin, caller: Caller | None, facts: Facts) -> AsyncIterator[Context]:
+    async def open(
+        self, origin: Origin, caller: Caller | None, facts: Facts, *, late: bool = False
+    ) -> AsyncIterator[Context]:
         if "open" in self.broken:
             raise self.broken["open"]
-        session = ToySession()
+        session = ToySession(suspended=caller is not None and caller.name == "suspended")
         loaders = ToyLoaders()
         self.loaders.append(loaders)
 
@@ -363,7 +367,6 @@ class ToyOperations:
             "session": session,
             "loaders": loaders,
             "record": record,
-            "suspended": caller is not None and caller.name == "suspended",
         }
         context = Context(**(others | known))
         try:

@@ -9,7 +9,9 @@ import asyncpg
 import pytest
 
 from auth import keys
+from db import customers
 from db.connection import Connections, Role
+from db.session import Session
 from tests.landlord import Landlord, Tenant
 
 pytestmark = pytest.mark.off_script("it is injected SQL")
@@ -191,3 +193,22 @@ async def test_it_can_keep_large_objects_which_belong_to_the_login_and_to_no_ten
     async with globex.session() as session:
         assert await session.value("select lo_get($1)", oid) == b"from Acme"
         await session.value("select lo_unlink($1)", oid)
+
+
+async def test_in_the_first_statement_of_a_query_it_can_make_them_too(
+    one_way: None, acme: Tenant, admin: asyncpg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That one opens the transaction, and what comes before in it is not read-only yet. Its event is written all the same."""
+    asks = customers.by_ids
+
+    async def by_ids(session: Session, ids: Any, **narrow: Any) -> Any:
+        await session.values("select 'x') as asked) as along on true where (select lo_create(7001)) > 0 --")
+        return await asks(session, ids, **narrow)
+
+    monkeypatch.setattr(customers, "by_ids", by_ids)
+    events = "select count(*) from audit_events where customer_id = $1"
+    before = await admin.fetchval(events, acme.customer_id)
+    assert await acme.api("{ customer { name } }") == {"customer": {"name": "Acme"}}
+    assert await admin.fetchval("select count(*) from pg_largeobject_metadata where oid = 7001") == 1
+    assert await admin.fetchval(events, acme.customer_id) == before + 1
+    await admin.execute("select lo_unlink(7001)")

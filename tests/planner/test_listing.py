@@ -56,20 +56,21 @@ async def test_the_places_of_a_listing_are_as_many_as_it_says() -> None:
 
 # ---------------------------------------------------------------- which are written
 
-# By how many statements, `open` among them.
+# By how many statements, the first of which opens the transaction as well.
 WRITTEN = {
-    "{ customer { name usage { month } } }": 2,
-    "{ customer { tickets { nodes { subject comments { nodes { body } } } } } }": 2,
-    "{ customer { invoices { nodes { number status lines { amount } } pageInfo { hasNextPage endCursor } } } }": 2,
-    "{ customer { a: invoices(first: 1) { n: nodes { id } } b: invoices { __typename nodes { month } } } }": 2,
-    "{ tickets(first: 1) { nodes { id } pageInfo { startCursor } } invoices { nodes { id } } }": 3,
+    "{ customer { name usage { month } } }": 1,
+    "{ customer { tickets { nodes { subject comments { nodes { body } } } } } }": 1,
+    "{ customer { invoices { nodes { number status lines { amount } } pageInfo { hasNextPage endCursor } } } }": 1,
+    "{ customer { a: invoices(first: 1) { n: nodes { id } } b: invoices { __typename nodes { month } } } }": 1,
+    "{ tickets(first: 1) { nodes { id } pageInfo { startCursor } } invoices { nodes { id } } }": 2,
+    # the trail has the event of this very call
     "{ viewer { customer { auditEvents(first: 2) { nodes { id } } } } }": 2,
     # an item under another name, a count, an edge that is no list
-    "{ tickets { nodes { key: id comments { nodes { body } } } } }": 2,
-    "{ customer { tickets { totalCount nodes { id comments { nodes { body } } } } } }": 4,
-    "{ tickets { nodes { subject customer { name } } } }": 3,
-    "{ customer { tickets { nodes { comments { nodes { body } pageInfo { hasNextPage } } } } } }": 3,
-    "{ customer { invoices { nodes { id amountDue lines { description } payments { amount } } } } }": 4,
+    "{ tickets { nodes { key: id comments { nodes { body } } } } }": 1,
+    "{ customer { tickets { totalCount nodes { id comments { nodes { body } } } } } }": 3,
+    "{ tickets { nodes { subject customer { name } } } }": 2,
+    "{ customer { tickets { nodes { comments { nodes { body } pageInfo { hasNextPage } } } } } }": 2,
+    "{ customer { invoices { nodes { id customer { name } lines { description } payments { amount } } } } }": 4,
 }
 
 
@@ -83,11 +84,11 @@ async def test_a_list_is_a_column_of_what_it_hangs_on(
 
 
 @pytest.mark.parametrize("path", MEASURED, ids=lambda path: path.stem)
-async def test_what_speed_is_measured_by_is_one_statement_after_the_first(
+async def test_what_speed_is_measured_by_is_one_statement_and_one_more_for_the_trail(
     acme: Tenant, one_way: None, lines: Lines, path: Path
 ) -> None:
     await acme.api(path.read_text())
-    assert lines("requests")[-1]["statements"] == 2
+    assert lines("requests")[-1]["statements"] == (2 if path.stem == "q3" else 1)
 
 
 # ---------------------------------------------------------------- what is written
