@@ -68,7 +68,7 @@ $$;
 ALTER FUNCTION app.claimed() OWNER TO landlord_guard;
 
 CREATE FUNCTION app.clean() RETURNS void
-    LANGUAGE plpgsql STABLE
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
@@ -78,6 +78,11 @@ begin
        or exists (select from pg_listening_channels()) then
         raise exception 'session is not clean' using errcode = 'LL001', hint = 'close this connection';
     end if;
+    perform set_config('app.clean', encode(sha256(k.opad || sha256(k.ipad || convert_to(
+                'clean.' || pg_backend_pid()::text || '/' || (extract(epoch from transaction_timestamp()) * 1000000)::bigint::text,
+                'UTF8'))), 'hex'), true)
+       from app.signing_keys k
+      where k.purpose = 'bind' and k.not_after > clock_timestamp();
 end
 $$;
 
@@ -138,12 +143,6 @@ $$;
 
 ALTER FUNCTION app.ended_since(since timestamp with time zone) OWNER TO landlord_guard;
 
-CREATE FUNCTION app.field(value text) RETURNS bytea
-    LANGUAGE sql STABLE
-    RETURN CASE WHEN (value IS NULL) THEN int8send(('-1'::integer)::bigint) ELSE (int8send((octet_length(convert_to(value, 'UTF8'::name)))::bigint) || convert_to(value, 'UTF8'::name)) END;
-
-ALTER FUNCTION app.field(value text) OWNER TO landlord_guard;
-
 CREATE FUNCTION app.find_api_key(token text) RETURNS TABLE(id uuid, customer_id uuid, name text, key_hash text, scopes text[], expires_at timestamp with time zone, epoch bigint)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -169,6 +168,12 @@ CREATE FUNCTION app.first_id(since timestamp with time zone) RETURNS uuid
     RETURN (SELECT (encode((int8send(((((clock.us / 1000) << 16) | (28672)::bigint) | (((clock.us % (1000)::bigint) * 4096) / 1000))) || '\x8000000000000000'::bytea), 'hex'::text))::uuid AS encode FROM (SELECT ((EXTRACT(epoch FROM first_id.since) * (1000000)::numeric))::bigint AS us) clock);
 
 ALTER FUNCTION app.first_id(since timestamp with time zone) OWNER TO landlord_guard;
+
+CREATE FUNCTION app.halves(value text) RETURNS bytea[]
+    LANGUAGE sql STABLE
+    RETURN ARRAY[CASE WHEN (value IS NOT NULL) THEN '\x'::bytea ELSE NULL::bytea END, convert_to(value, 'UTF8'::name)];
+
+ALTER FUNCTION app.halves(value text) OWNER TO landlord_guard;
 
 CREATE FUNCTION app.install_key(kid text, key bytea) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
@@ -217,7 +222,7 @@ ALTER FUNCTION app.install_operator_key(name text, prefix text, key_hash text, s
 
 CREATE FUNCTION app.leaf(id uuid, customer_id uuid, event_type text, action text, resource_type text, resource_id text, actor text, actor_kind text, actor_email text, actor_ip text, actor_user_agent text, status text, error_message text, request_id text, metadata jsonb) RETURNS bytea
     LANGUAGE sql STABLE
-    RETURN sha256(((((((((((((((('\x00'::bytea || app.field((id)::text)) || app.field((customer_id)::text)) || app.field(event_type)) || app.field(action)) || app.field(resource_type)) || app.field(resource_id)) || app.field(actor)) || app.field(actor_kind)) || app.field(actor_email)) || app.field(actor_ip)) || app.field(actor_user_agent)) || app.field(status)) || app.field(error_message)) || app.field(request_id)) || app.field((metadata)::text)));
+    RETURN sha256(('\x00'::bytea || substr(array_send(ARRAY[app.halves((id)::text), app.halves((customer_id)::text), app.halves(event_type), app.halves(action), app.halves(resource_type), app.halves(resource_id), app.halves(actor), app.halves(actor_kind), app.halves(actor_email), app.halves(actor_ip), app.halves(actor_user_agent), app.halves(status), app.halves(error_message), app.halves(request_id), app.halves((metadata)::text)]), 29)));
 
 ALTER FUNCTION app.leaf(id uuid, customer_id uuid, event_type text, action text, resource_type text, resource_id text, actor text, actor_kind text, actor_email text, actor_ip text, actor_user_agent text, status text, error_message text, request_id text, metadata jsonb) OWNER TO landlord_guard;
 
@@ -264,15 +269,36 @@ CREATE FUNCTION app.open(token text, facts text, event text, read_only boolean) 
 declare
     f          text[] := app.verified(token, array['tenant', 'operator']);
     credential jsonb := facts::jsonb;
+    own        record;
     bearer     record;
-    token_here text;
 begin
     if session_user <> 'landlord_' || f[2]
        -- where nothing was opened yet there is nothing to verify
        or (current_setting('app.ctx', true) <> '' and app.context() <> f[2] || '.' || f[3]) then
         raise exception 'context refused' using errcode = 'LL002';
     end if;
-    perform app.clean();
+
+    -- This transaction's own token, and whether the mark of `app.clean` is this transaction's own.
+    select m.message || '.' || encode(sha256(m.opad || sha256(m.ipad || convert_to(m.message, 'UTF8'))), 'hex') as token,
+           sha256(convert_to(current_setting('app.clean', true), 'UTF8'))
+           = sha256(convert_to(encode(sha256(m.opad || sha256(m.ipad || convert_to(
+                 'clean.' || m.here, 'UTF8'))), 'hex'), 'UTF8')) as clean
+      into strict own
+      from (
+            select k.ipad, k.opad, now.here,
+                   k.kid || '.' || f[2] || '.' || f[3] || '.' || now.here as message
+              from app.signing_keys k,
+                   (
+                    select pg_backend_pid()::text || '/'
+                           || (extract(epoch from transaction_timestamp()) * 1000000)::bigint::text as here
+                   ) as now
+             where k.purpose = 'bind' and k.not_after > clock_timestamp()
+             order by k.kid desc
+             limit 1
+           ) as m;
+    if own.clean is not true then
+        perform app.clean();
+    end if;
 
     -- The key, and its customer unless it is an operator's, where they may still speak for whom the context names.
     select k.id, k.last_used_at, c.id as customer_id, c.epoch, c.suspended_at,
@@ -302,19 +328,7 @@ begin
         raise exception 'credentials ended' using errcode = 'LL004';
     end if;
 
-    select m.message || '.' || encode(sha256(m.opad || sha256(m.ipad || convert_to(m.message, 'UTF8'))), 'hex')
-      into strict token_here
-      from (
-            select k.ipad, k.opad,
-                   k.kid || '.' || f[2] || '.' || f[3] || '.' || pg_backend_pid()::text || '/'
-                   || (extract(epoch from transaction_timestamp()) * 1000000)::bigint::text as message
-              from app.signing_keys k
-             where k.purpose = 'bind' and k.not_after > clock_timestamp()
-             order by k.kid desc
-             limit 1
-           ) as m;
-
-    perform set_config('app.ctx', token_here, true),
+    perform set_config('app.ctx', own.token, true),
             -- what changes how values read as text, or what a statement means, is the same for everyone
             set_config('TimeZone', 'UTC', true), set_config('DateStyle', 'ISO, MDY', true),
             set_config('IntervalStyle', 'postgres', true), set_config('extra_float_digits', '1', true),
@@ -2326,13 +2340,6 @@ REVOKE ALL ON FUNCTION app.context() FROM PUBLIC;
 REVOKE ALL ON FUNCTION app.ended_since(since timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.ended_since(since timestamp with time zone) TO landlord_worker;
 
-REVOKE ALL ON FUNCTION app.field(value text) FROM PUBLIC;
-GRANT ALL ON FUNCTION app.field(value text) TO landlord_owner;
-GRANT ALL ON FUNCTION app.field(value text) TO landlord_tenant;
-GRANT ALL ON FUNCTION app.field(value text) TO landlord_operator;
-GRANT ALL ON FUNCTION app.field(value text) TO landlord_worker;
-GRANT ALL ON FUNCTION app.field(value text) TO landlord_auditor;
-
 REVOKE ALL ON FUNCTION app.find_api_key(token text) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.find_api_key(token text) TO landlord_tenant;
 
@@ -2343,6 +2350,13 @@ GRANT ALL ON FUNCTION app.first_id(since timestamp with time zone) TO landlord_o
 GRANT ALL ON FUNCTION app.first_id(since timestamp with time zone) TO landlord_worker;
 GRANT ALL ON FUNCTION app.first_id(since timestamp with time zone) TO landlord_auditor;
 GRANT ALL ON FUNCTION app.first_id(since timestamp with time zone) TO landlord_analytics;
+
+REVOKE ALL ON FUNCTION app.halves(value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.halves(value text) TO landlord_owner;
+GRANT ALL ON FUNCTION app.halves(value text) TO landlord_tenant;
+GRANT ALL ON FUNCTION app.halves(value text) TO landlord_operator;
+GRANT ALL ON FUNCTION app.halves(value text) TO landlord_worker;
+GRANT ALL ON FUNCTION app.halves(value text) TO landlord_auditor;
 
 REVOKE ALL ON FUNCTION app.install_key(kid text, key bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.install_key(kid text, key bytea) TO landlord_migrator;

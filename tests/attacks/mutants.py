@@ -58,12 +58,7 @@ MUTANTS = [
            ["the token of a neighbour's earlier transaction"]),
     Mutant("its token's MAC does not cover the customer",
            [edit(_TENANT, "'.tenant.' || split_part(v, '.', 3) || '.' ||", "'.tenant.' ||"),
-            edit(_OPEN, "k.kid || '.' || f[2] || '.' || f[3] || '.' || pg_backend_pid()::text || '/'\n"
-                        "                   || (extract(epoch from transaction_timestamp()) * 1000000)::bigint::text as message",
-                 "k.kid || '.' || f[2] || '.' || f[3] || '.' || pg_backend_pid()::text || '/'\n"
-                 "                   || (extract(epoch from transaction_timestamp()) * 1000000)::bigint::text as message,\n"
-                 "                   k.kid || '.' || f[2] || '.' || pg_backend_pid()::text || '/'\n"
-                 "                   || (extract(epoch from transaction_timestamp()) * 1000000)::bigint::text as signed",
+            edit(_OPEN, "now.here as message", "now.here as message, k.kid || '.' || f[2] || '.' || now.here as signed",
                  "convert_to(m.message, 'UTF8')", "convert_to(m.signed, 'UTF8')")],
            ["its own token with the neighbour in it", "its own token swapped and read under in one statement"]),
     Mutant("its token's MAC is not compared", [edit(_TENANT, "if ok then", "if v <> '' then")],
