@@ -21,7 +21,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
+from uuid import UUID
 
 from auth.caller import Caller, CallerKind
 from db.enums import Tier
@@ -87,6 +88,9 @@ class Overdrawn(RateLimited):
         )
 
 
+_Owner: TypeAlias = tuple[CallerKind, UUID]
+
+
 class Ledger(Protocol):
     """What all processes took together."""
 
@@ -109,15 +113,15 @@ class Buckets:
     def __init__(self, ledger: Ledger | None = None, *, allowances: Mapping[str, Allowance] = ALLOWANCES) -> None:
         self._ledger = ledger
         self._allowances = allowances
-        self._buckets: dict[str, _Bucket] = {}
-        self._tiers: dict[str, Tier] = {}
+        self._buckets: dict[_Owner, _Bucket] = {}
+        self._tiers: dict[_Owner, Tier] = {}
         self._under_way: set[asyncio.Task[None]] = set()
 
     def take(self, caller: Caller, points: int, now: datetime) -> Balance:
         """Take all of these points. Raises Overdrawn, and has taken none, where there are not enough."""
-        name = _name(caller)
-        bucket = self._bucket(name, now)
-        allowance = self._allowance(name)
+        owner = _owner(caller)
+        bucket = self._bucket(owner, now)
+        allowance = self._allowance(owner)
         full_at = max(now, bucket.full_at) + allowance.takes(points)
         missing = full_at - (now + allowance.takes(allowance.capacity))
         if missing > timedelta(0):
@@ -131,15 +135,15 @@ class Buckets:
             bucket.untold += allowance.takes(points)
             if not bucket.telling and now >= bucket.tell_from:
                 bucket.telling = True
-                task = asyncio.get_running_loop().create_task(self._tell(self._ledger, name, bucket, now))
+                task = asyncio.get_running_loop().create_task(self._tell(self._ledger, owner, bucket, now))
                 self._under_way.add(task)
                 task.add_done_callback(self._under_way.discard)
         return self.left(caller, now)
 
     def left(self, caller: Caller, now: datetime) -> Balance:
-        name = _name(caller)
-        allowance = self._allowance(name)
-        bucket = self._buckets.get(name)
+        owner = _owner(caller)
+        allowance = self._allowance(owner)
+        bucket = self._buckets.get(owner)
         owed = max(timedelta(0), bucket.full_at - now).total_seconds() if bucket is not None else 0
         left = allowance.capacity - math.ceil(owed * allowance.restore_rate)
         return Balance(max(0, left), allowance.restore_rate)
@@ -147,33 +151,33 @@ class Buckets:
     def learn(self, caller: Caller, tier: Tier | None) -> None:
         """What the database says of the caller's tier. Until it has said so once, a customer counts as a standard one."""
         if tier is not None:
-            self._tiers[_name(caller)] = tier
+            self._tiers[_owner(caller)] = tier
 
     async def settled(self) -> None:
         """Once the ledger was told, or could not be, of all that is on its way to it."""
         while self._under_way:
             await asyncio.wait(self._under_way)
 
-    def _allowance(self, name: str) -> Allowance:
-        if name.startswith(CallerKind.OPERATOR):
+    def _allowance(self, owner: _Owner) -> Allowance:
+        if owner[0] is CallerKind.OPERATOR:
             return self._allowances[OPERATORS]
-        return self._allowances[self._tiers.get(name, Tier.STANDARD)]
+        return self._allowances[self._tiers.get(owner, Tier.STANDARD)]
 
-    def _bucket(self, name: str, now: datetime) -> _Bucket:
-        if name not in self._buckets:
+    def _bucket(self, owner: _Owner, now: datetime) -> _Bucket:
+        if owner not in self._buckets:
             if len(self._buckets) >= _KEPT:
                 # a full one says nothing
                 self._buckets = {
-                    name: one for name, one in self._buckets.items() if one.full_at > now or one.untold or one.telling
+                    owner: one for owner, one in self._buckets.items() if one.full_at > now or one.untold or one.telling
                 }
-                self._tiers = {name: tier for name, tier in self._tiers.items() if name in self._buckets}
-            self._buckets[name] = _Bucket()
-        return self._buckets[name]
+                self._tiers = {owner: tier for owner, tier in self._tiers.items() if owner in self._buckets}
+            self._buckets[owner] = _Bucket()
+        return self._buckets[owner]
 
-    async def _tell(self, ledger: Ledger, name: str, bucket: _Bucket, now: datetime) -> None:
+    async def _tell(self, ledger: Ledger, owner: _Owner, bucket: _Bucket, now: datetime) -> None:
         telling, bucket.untold = bucket.untold, timedelta(0)
         try:
-            common = await ledger.take(name, telling, now=now)
+            common = await ledger.take("/".join(map(str, owner)), telling, now=now)
         except Exception as error:
             _log.warning("the ledger of buckets does not answer: %s", type(error).__name__)
             bucket.untold += telling
@@ -185,6 +189,6 @@ class Buckets:
             bucket.telling = False
 
 
-def _name(caller: Caller) -> str:
-    """Of a caller's bucket: all keys and sessions of a customer share one."""
-    return f"{caller.kind}/{caller.customer_id or caller.key_id}"
+def _owner(caller: Caller) -> _Owner:
+    """Whose bucket it is: all keys and sessions of a customer share one."""
+    return caller.kind, caller.customer_id or caller.key_id

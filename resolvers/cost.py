@@ -12,7 +12,7 @@ connection, what is usual in any other list. What is selected twice in one place
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from schema.windows import FIRST_BY_DEFAULT, LONGEST_PAGE
@@ -43,21 +43,27 @@ class Cost:
     """A program: what is selected of each object in the document, after what is selected below it."""
 
     steps: tuple[tuple[Step, ...], ...]
+    _constant: int | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        varies = any(isinstance(one.size, str) for fields in self.steps for one in fields)
+        object.__setattr__(self, "_constant", None if varies else self._of({}))
 
     def of(self, variables: Mapping[str, Any]) -> int:
+        return self._of(variables) if self._constant is None else self._constant
+
+    def _of(self, variables: Mapping[str, Any]) -> int:
         known: list[tuple[int, int]] = []  # of each step: what it costs once, and for each item of a connection
         for fields in self.steps:
             once = each = 0
-            for field in fields:
-                size = field.size if isinstance(field.size, int) else within(variables.get(field.size))
-                inner, items = max(
-                    (known[at] for at in field.below), default=(0, 0), key=lambda of: of[0] + size * of[1]
-                )
-                if field.connection:
-                    points = field.own + inner + size * items
+            for one in fields:
+                size = one.size if isinstance(one.size, int) else within(variables.get(one.size))
+                inner, items = max((known[at] for at in one.below), default=(0, 0), key=lambda of: of[0] + size * of[1])
+                if one.connection:
+                    points = one.own + inner + size * items
                 else:
-                    points = size * (field.own + inner)
-                if field.item:
+                    points = size * (one.own + inner)
+                if one.item:
                     each += points
                 else:
                     once += points

@@ -69,9 +69,9 @@ class Endpoint:
         request = Request(scope, receive)
         if self._explorer is not None and _wants_page(request):
             response = await self._explorer(request)
+            response.headers.append("vary", "Accept")
         else:
             response = await self._respond(request)
-        response.headers.append("vary", "Accept")
         await response(scope, receive, send)
 
     async def _respond(self, request: Request) -> Response:
@@ -79,7 +79,7 @@ class Endpoint:
         origin = origin_of(request, self._clock())
         answer = Answer()
         media_type = JSON
-        headers = {"cache-control": "no-store", "x-request-id": origin.request_id}
+        headers = {"cache-control": "no-store", "vary": "Accept", "x-request-id": origin.request_id}
         try:
             media_type = _negotiated(request.headers.get("accept"))
             question = await self._question(request)
@@ -121,13 +121,8 @@ class Endpoint:
         raise _BadRequest(405, "GraphQL is asked by POST or GET.", {"allow": "GET, POST"})
 
     async def _body(self, request: Request) -> Any:
-        kind, _, parameters = request.headers.get("content-type", "").partition(";")
-        charsets = [
-            value.strip().strip('"').lower()
-            for name, _, value in (parameter.partition("=") for parameter in parameters.split(";"))
-            if name.strip().lower() == "charset"
-        ]
-        if kind.strip().lower() != JSON or charsets not in ([], ["utf-8"]):
+        kind = request.headers.get("content-type", "")
+        if kind != JSON and not _is_json(kind):
             raise _BadRequest(415, "Send `content-type: application/json`, in UTF-8.", {"accept": JSON})
         if request.headers.get("content-encoding", "identity").lower() != "identity":
             raise _BadRequest(
@@ -239,6 +234,17 @@ def _hash(extensions: Any) -> str | None:
     return hash
 
 
+def _is_json(header: str) -> bool:
+    """Of a content-type with parameters, whether it is JSON in UTF-8."""
+    kind, _, parameters = header.partition(";")
+    charsets = [
+        value.strip().strip('"').lower()
+        for name, _, value in (parameter.partition("=") for parameter in parameters.split(";"))
+        if name.strip().lower() == "charset"
+    ]
+    return kind.strip().lower() == JSON and charsets in ([], ["utf-8"])
+
+
 def _accepted(header: str) -> list[str]:
     """The media types that a client accepts, in its order of preference."""
     found: list[tuple[float, str]] = []
@@ -259,6 +265,8 @@ def _accepted(header: str) -> list[str]:
 
 def _negotiated(accept: str | None) -> str:
     """Raises _BadRequest for a client that takes neither."""
+    if accept in (JSON, GRAPHQL):
+        return accept
     if accept is None or not accept.strip():
         return JSON
     for kind in _accepted(accept):
