@@ -1,11 +1,11 @@
 """Three queries of a tenant over HTTP, answered by us and by peers in turns: CPU, p50, p99, bytes, round trips, throughput.
 
-Ours runs as it is, behind uvicorn: with sessions, limits, and an audit event of each query; once with that event durable, once with
-LANDLORD_RELAXED_READS. Beside it PostGraphile, Apollo Server with dataloaders, mercurius with its JIT, Strawberry as one
-writes it (bench/naive.py), and the floor: bare asyncpg with our context and event (bench/floor.py). All read the rows of
-bench/dashboards.py from one PostgreSQL with fsync on, as roles under row-level security. All give the same values, which is
-looked at first; peers give plain UUIDs where we give TypeIDs. Each round asks everybody, a ratio is the median of the rounds'
-ratios.
+Ours runs as it is, behind uvicorn: with sessions, limits, and an audit event of each query; once with that event durable,
+once with LANDLORD_RELAXED_READS, and once without lists that the database writes as JSON. Beside it PostGraphile, Apollo
+Server with dataloaders, mercurius with its JIT, Strawberry as one writes it (bench/naive.py), and the floor: bare asyncpg
+with our context and event (bench/floor.py). All read the rows of bench/dashboards.py from one PostgreSQL with fsync on, as
+roles under row-level security. All give the same values, which is looked at first; peers give plain UUIDs where we give
+TypeIDs. Each round asks everybody, a ratio is the median of the rounds' ratios.
 
     python -m bench.comparison [--rounds 9] [--requests 60] [--customers 200] [--servers NAME ...] [--json FILE]
 """
@@ -37,12 +37,13 @@ from tests.pooler import bouncer
 
 QUERIES = Path(__file__).with_name("queries")
 
-OURS, RELAXED, CORE = "Landlord", "Landlord, relaxed reads", "Landlord without plans"
+OURS, RELAXED, ROWS = "Landlord", "Landlord, relaxed reads", "Landlord, lists from rows"
+CORE = "Landlord without plans"
 FLOOR, NAIVE = "floor: bare asyncpg", "plain Strawberry"
 POSTGRAPHILE, APOLLO, MERCURIUS = "PostGraphile", "Apollo Server", "mercurius, JIT"
 ON_NODE = {POSTGRAPHILE: servers.POSTGRAPHILE, APOLLO: servers.APOLLO, MERCURIUS: servers.MERCURIUS}
 # in the order of a round; CORE is there for whoever asks for it
-ALL = (OURS, RELAXED, POSTGRAPHILE, APOLLO, MERCURIUS, NAIVE, FLOOR)
+ALL = (OURS, RELAXED, ROWS, POSTGRAPHILE, APOLLO, MERCURIUS, NAIVE, FLOOR)
 
 AT_ONCE = 16
 _CONNECTIONS = 10
@@ -123,7 +124,7 @@ class _Asker:
             return server.start(own, "floor", json.dumps({"customer": self.customer, "key": self.key}))
         if name == RELAXED:
             own["LANDLORD_RELAXED_READS"] = "true"
-        return server.start(own, *(["graphql-core"] if name == CORE else []))
+        return server.start(own, *{CORE: ["graphql-core"], ROWS: ["rows"]}.get(name, []))
 
     def request(self, name: str, query: str) -> bytes:
         """`query` is the name of a file; PostGraphile has its own."""
@@ -211,7 +212,7 @@ def _count(found: Compared, asker: _Asker, cluster: postgres.Cluster, home: Path
     own = [urlsplit(asker.environment[f"LANDLORD_{login}_URL"]) for login in ("TENANT", "OPERATOR")]
     passwords = {str(url.username): str(url.password) for url in own}
     with bouncer.start(home, server=cluster.port, passwords=passwords) as port, roundtrips.counting(port) as heard:
-        for name in {OURS, RELAXED}.intersection(names):
+        for name in {OURS, RELAXED, ROWS}.intersection(names):
             with asker.start(name, heard.through, LANDLORD_POOLED="true") as running:
                 for query, by in found.answered.items():
                     by[name].pooled = _waits(heard, running, asker.request(name, query))

@@ -172,7 +172,8 @@ name), and memory of the server's process after all of it:
 
 Ours is the whole application behind uvicorn: it verifies a session, looks at limits, scopes and cost, takes from a bucket, signs a
 context for the database, and writes an audit event into the trail before it answers. "Relaxed reads" is the same with
-`LANDLORD_RELAXED_READS` ([operations](operations.md#scale)): nobody waits for that event to be on disk.
+`LANDLORD_RELAXED_READS` ([operations](operations.md#scale)): nobody waits for that event to be on disk. "Lists from rows" is
+what it would be if the database did not write lists as JSON itself: what that wins, and what it costs PostgreSQL.
 
 ### What is not fair
 

@@ -1,9 +1,10 @@
 """A server in a process of its own, as a bench meets it: over HTTP, with what it uses of the machine.
 
-`python -m bench.server` is the application, with the worker in its background. It takes its settings from the environment, listens on
-a free port of 127.0.0.1 and says which. `graphql-core` as an argument: it answers without plans. `floor` and a caller in JSON:
-`bench.floor` stands in its place; `naive`: `bench.naive`, over PEERS_URL. Where `make bench` has made build/bench, uvicorn
-finds uvloop and httptools there, as its documentation recommends for production.
+`python -m bench.server` is the application, with the worker in its background. It takes its settings from the environment,
+listens on a free port of 127.0.0.1 and says which. `graphql-core` as an argument: it answers without plans; `rows`: no list
+is JSON that the database wrote. `floor` and a caller in JSON: `bench.floor` stands in its place; `naive`: `bench.naive`, over
+PEERS_URL. Where `make bench` has made build/bench, uvicorn finds uvloop and httptools there, as its documentation recommends
+for production.
 """
 
 from __future__ import annotations
@@ -139,6 +140,7 @@ def _application(kind: str = "", caller: str = "") -> Any:
     from app import Settings, create_app
     from auth.contexts import ContextKey
     from bench.floor import Floor
+    from resolvers import reading
     from resolvers.buckets import ALLOWANCES, Allowance
     from resolvers.planner import Planner
 
@@ -153,6 +155,8 @@ def _application(kind: str = "", caller: str = "") -> Any:
             relaxed=settings.relaxed_reads,
             connections=connections,
         )
+    if kind == "rows":
+        reading.listing = lambda *_: None  # type: ignore[attr-defined]
     if kind == "graphql-core":
         Planner.of = classmethod(lambda *_: None)  # type: ignore[method-assign, assignment]
     # one caller asks for all: nobody's bucket is to run dry
