@@ -148,6 +148,7 @@ CREATE FUNCTION app.find_api_key(token text) RETURNS TABLE(id uuid, customer_id 
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET client_min_messages TO 'error'
     SET debug_print_plan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 declare
     f text[] := app.verified(token, array['lookup']);
@@ -269,29 +270,24 @@ CREATE FUNCTION app.open(token text, facts text, event text, read_only boolean) 
 declare
     f          text[] := app.verified(token, array['tenant', 'operator']);
     credential jsonb := facts::jsonb;
+    here       text := pg_backend_pid()::text || '/' || (extract(epoch from transaction_timestamp()) * 1000000)::bigint::text;
     own        record;
     bearer     record;
 begin
     if session_user <> 'landlord_' || f[2]
        -- where nothing was opened yet there is nothing to verify
-       or (current_setting('app.ctx', true) <> '' and app.context() <> f[2] || '.' || f[3]) then
+       or (coalesce(current_setting('app.ctx', true), '') <> '' and app.context() <> f[2] || '.' || f[3]) then
         raise exception 'context refused' using errcode = 'LL002';
     end if;
 
     -- This transaction's own token, and whether the mark of `app.clean` is this transaction's own.
     select m.message || '.' || encode(sha256(m.opad || sha256(m.ipad || convert_to(m.message, 'UTF8'))), 'hex') as token,
            sha256(convert_to(current_setting('app.clean', true), 'UTF8'))
-           = sha256(convert_to(encode(sha256(m.opad || sha256(m.ipad || convert_to(
-                 'clean.' || m.here, 'UTF8'))), 'hex'), 'UTF8')) as clean
+           = sha256(convert_to(encode(sha256(m.opad || sha256(m.ipad || convert_to('clean.' || here, 'UTF8'))), 'hex'), 'UTF8')) as clean
       into strict own
       from (
-            select k.ipad, k.opad, now.here,
-                   k.kid || '.' || f[2] || '.' || f[3] || '.' || now.here as message
-              from app.signing_keys k,
-                   (
-                    select pg_backend_pid()::text || '/'
-                           || (extract(epoch from transaction_timestamp()) * 1000000)::bigint::text as here
-                   ) as now
+            select k.ipad, k.opad, k.kid || '.' || f[2] || '.' || f[3] || '.' || here as message
+              from app.signing_keys k
              where k.purpose = 'bind' and k.not_after > clock_timestamp()
              order by k.kid desc
              limit 1
@@ -360,8 +356,19 @@ CREATE FUNCTION app.operator() RETURNS boolean
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+    f      text[] := string_to_array(current_setting('app.ctx', true), '.');
+    signed bytea := convert_to(
+        f[1] || '.operator.' || f[3] || '.' || pg_backend_pid()::text || '/'
+        || (extract(epoch from transaction_timestamp()) * 1000000)::bigint::text, 'UTF8');
+    mac    bytea := sha256(convert_to(f[5], 'UTF8'));
+    ok     boolean;
 begin
-    if app.context() like 'operator.%' then
+    select mac = sha256(convert_to(encode(sha256(k.opad || sha256(k.ipad || signed)), 'hex'), 'UTF8'))
+      into ok
+      from app.signing_keys k
+     where k.kid = f[1] and k.purpose = 'bind' and k.not_after > clock_timestamp();
+    if ok then
         return true;
     end if;
     raise exception 'no operator context' using errcode = 'LL003';
@@ -446,6 +453,7 @@ CREATE FUNCTION app.record_refusal(token text, event text) RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET client_min_messages TO 'error'
     SET debug_print_plan TO 'off'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 declare
     f text[] := app.verified(token, array['refusal']);
@@ -518,18 +526,19 @@ CREATE FUNCTION app.tenant() RETURNS uuid
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-    v  text := current_setting('app.ctx', true);
-    ok boolean;
+    f      text[] := string_to_array(current_setting('app.ctx', true), '.');
+    signed bytea := convert_to(
+        f[1] || '.tenant.' || f[3] || '.' || pg_backend_pid()::text || '/'
+        || (extract(epoch from transaction_timestamp()) * 1000000)::bigint::text, 'UTF8');
+    mac    bytea := sha256(convert_to(f[5], 'UTF8'));
+    ok     boolean;
 begin
-    select sha256(convert_to(split_part(v, '.', 5), 'UTF8'))
-           = sha256(convert_to(encode(sha256(k.opad || sha256(k.ipad || convert_to(
-                 k.kid || '.tenant.' || split_part(v, '.', 3) || '.' || pg_backend_pid()::text || '/'
-                 || (extract(epoch from transaction_timestamp()) * 1000000)::bigint::text, 'UTF8'))), 'hex'), 'UTF8'))
+    select mac = sha256(convert_to(encode(sha256(k.opad || sha256(k.ipad || signed)), 'hex'), 'UTF8'))
       into ok
       from app.signing_keys k
-     where k.kid = split_part(v, '.', 1) and k.purpose = 'bind' and k.not_after > clock_timestamp();
+     where k.kid = f[1] and k.purpose = 'bind' and k.not_after > clock_timestamp();
     if ok then
-        return split_part(v, '.', 3)::uuid;
+        return f[3]::uuid;
     end if;
     raise exception 'no tenant context' using errcode = 'LL003';
 end

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import asyncpg
 
-_MAC_OF_SECOND = "sha256(convert_to(split_part(v, '.', 5), 'UTF8'))"
 _VERIFIED, _TENANT, _CONTEXT = "app.verified(text,text[])", "app.tenant()", "app.context()"
 _OPEN, _CLEAN = "app.open(text,text,text,boolean)", "app.clean()"
 _BACKEND, _START = "pg_backend_pid()::text", "(extract(epoch from transaction_timestamp()) * 1000000)::bigint::text"
@@ -57,24 +56,23 @@ MUTANTS = [
     Mutant("its token does not say when the transaction began", _everywhere(_START, "'0'"),
            ["the token of a neighbour's earlier transaction"]),
     Mutant("its token's MAC does not cover the customer",
-           [edit(_TENANT, "'.tenant.' || split_part(v, '.', 3) || '.' ||", "'.tenant.' ||"),
-            edit(_OPEN, "now.here as message", "now.here as message, k.kid || '.' || f[2] || '.' || now.here as signed",
+           [edit(_TENANT, "'.tenant.' || f[3] || '.' ||", "'.tenant.' ||"),
+            edit(_OPEN, "here as message", "here as message, k.kid || '.' || f[2] || '.' || here as signed",
                  "convert_to(m.message, 'UTF8')", "convert_to(m.signed, 'UTF8')")],
            ["its own token with the neighbour in it", "its own token swapped and read under in one statement"]),
-    Mutant("its token's MAC is not compared", [edit(_TENANT, "if ok then", "if v <> '' then")],
+    Mutant("its token's MAC is not compared", [edit(_TENANT, "if ok then", "if f[1] <> '' then")],
            ["its own token with the neighbour in it", "a token without a MAC", "a token signed with a key of its own"]),
     Mutant("its token's MAC is compared by its first byte",
-           [edit(_TENANT, f"{_MAC_OF_SECOND}", "sha256(convert_to(left(split_part(v, '.', 5), 2), 'UTF8'))",
-                 "sha256(convert_to(encode(sha256(k.opad || sha256(k.ipad ||",
-                 "sha256(convert_to(left(encode(sha256(k.opad || sha256(k.ipad ||",
-                 "'hex'), 'UTF8'))\n      into ok", "'hex'), 2), 'UTF8'))\n      into ok")],
+           [edit(_TENANT, "convert_to(f[5], 'UTF8')", "convert_to(left(f[5], 2), 'UTF8')",
+                 "encode(sha256(k.opad || sha256(k.ipad || signed)), 'hex')",
+                 "left(encode(sha256(k.opad || sha256(k.ipad || signed)), 'hex'), 2)")],
            ["all first bytes of a token's MAC"]),
-    Mutant("a token of a key that is not there is not refused", [edit(_TENANT, "if ok then", "if ok is not false and v <> '' then")],
+    Mutant("a token of a key that is not there is not refused", [edit(_TENANT, "if ok then", "if ok is not false and f[1] <> '' then")],
            ["a token of a key that does not exist", "a token under the name of the API's own key"]),
     Mutant("the key is taken into a variable",
-           [edit(_TENANT, "    ok boolean;\nbegin", "    ok boolean;\n    inner_block bytea;\nbegin\n    select k.ipad into inner_block"
-                          " from app.signing_keys k where k.purpose = 'bind';",
-                 "sha256(k.ipad ||", "sha256(inner_block ||")],
+           [edit(_TENANT, "    ok     boolean;\nbegin", "    ok     boolean;\n    outer_block bytea;\nbegin\n"
+                          "    select k.opad into outer_block from app.signing_keys k where k.purpose = 'bind';",
+                 "sha256(k.opad ||", "sha256(outer_block ||")],
            ["the signing keys in the plans of statements that use them"]),
     # ---------------------------------------------------------------- what the API signs
     Mutant("a context's MAC is not compared", [edit(_VERIFIED, "select sha256(decode(f[6], 'hex')) = ",
@@ -101,7 +99,7 @@ MUTANTS = [
                                                                  "string_to_array(token, '.')")],
            ["a refusal's event for the neighbour"]),
     Mutant("a transaction may be opened twice",
-           [edit(_OPEN, "or (current_setting('app.ctx', true) <> '' and app.context() <> f[2] || '.' || f[3])", "")],
+           [edit(_OPEN, "or (coalesce(current_setting('app.ctx', true), '') <> '' and app.context() <> f[2] || '.' || f[3])", "")],
            ["a second context, well signed"]),
     Mutant("whose key it is is not looked at",
            [edit(_OPEN, "c.id = f[3]::uuid\n", "true\n")], ["a good context with the attacker's own key"]),
