@@ -151,7 +151,7 @@ class Session:
         """`sql` has `{row}` in the place of its select list, whose columns are those of `prefix`."""
         shown = Shown(row) if isinstance(row, type) else row
         kind: Any = shown.row
-        return await self.all(kind, _selecting(sql, kind, prefix, len(args)), *args, *shown.values)
+        return await self.all(kind, _selecting(sql, kind, prefix, len(args)), *args, *shown.values())
 
     async def first(self, row: Callable[..., Row], sql: str, *args: Any) -> Row | None:
         records = await self._fetch(sql, args)
@@ -271,10 +271,13 @@ def quick(row: type[Row]) -> Callable[..., Row]:
 
 @dataclass(frozen=True, slots=True)
 class Shown(Generic[Row]):
-    """What is asked for of each row: the columns of its type, and the values that its lists take: see `narrow`."""
+    """What is asked for of each row: the columns of its type, and the values that its lists take: see `narrow`.
+
+    `values` are made when a statement takes them: where none is asked, one that does not fit is refused to nobody.
+    """
 
     row: type[Row]
-    values: Sequence[Any] = ()
+    values: Callable[[], Sequence[Any]] = tuple
 
 
 Asked: TypeAlias = type[Row] | Shown[Row]

@@ -111,11 +111,15 @@ def _page(edge: Edge, listed: Listed, parts: Fields, arguments: Arguments) -> Li
         return None
     below, values = items
     key, keys = nodes[0]["key"], [part["key"] for part in parts]
+
+    def connection(known: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: known[name] for name in keys}
+
     if not infos:
         return Listing(
             as_json.written(listed.listing, below, _THIS),
             _Values(listed, arguments, values, further=0),
-            lambda held, rows, variables: [{key: as_json.listed(one)} | constants for one in held],
+            lambda held, rows, variables: [connection(constants | {key: as_json.listed(one)}) for one in held],
         )
     assert listed.window is not None
     window = listed.window
@@ -125,8 +129,8 @@ def _page(edge: Edge, listed: Listed, parts: Fields, arguments: Arguments) -> Li
         found = []
         for one, row in zip(held, rows, strict=True):
             part = _part(one, partial(window, NOBODY if row is None else row.id, **given), "after" in given)
-            known = constants | {name: info(part) for name, info in infos.items()} | {key: as_json.listed(one[0])}
-            found.append({name: known[name] for name in keys})
+            told = {name: info(part) for name, info in infos.items()}
+            found.append(connection(constants | told | {key: as_json.listed(one[0])}))
         return found
 
     return Listing(as_json.page(listed.listing, below, _THIS), _Values(listed, arguments, values, further=1), read)

@@ -267,7 +267,7 @@ class _Shown:
     def of(self, context: Context, variables: Variables) -> Mapping[str, Any]:
         if self._row is None:
             return {}
-        return {"row": Shown(self._narrow, [value for one in self._lists for value in one.values(context, variables)])}
+        return {"row": Shown(self._narrow, lambda: [v for one in self._lists for v in one.values(context, variables)])}
 
 
 class _Alone(_Shown):

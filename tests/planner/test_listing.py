@@ -91,6 +91,28 @@ async def test_what_speed_is_measured_by_is_one_statement_and_one_more_for_the_t
     assert lines("requests")[-1]["statements"] == (2 if path.stem == "q3" else 1)
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ["__typename", "nodes"],
+        ["nodes", "__typename"],
+        ["pageInfo", "__typename", "nodes"],
+        ["__typename", "nodes", "pageInfo"],
+    ],
+    ids=" ".join,
+)
+async def test_what_is_asked_beside_a_list_stays_in_its_order(acme: Tenant, keys: list[str]) -> None:
+    below = {"nodes": "{ id }", "pageInfo": "{ hasNextPage }"}
+    answer = await acme.api(f"{{ tickets {{ {' '.join(f'{key} {below.get(key, str())}' for key in keys)} }} }}")
+    assert [*answer["tickets"]] == keys
+
+
+async def test_a_list_of_nobody_is_refused_to_nobody(landlord: Landlord) -> None:
+    """An operator is no customer's."""
+    answer = await landlord.house.api('{ viewer { customer { usage(from: "2026-10", to: "2026-06") { month } } } }')
+    assert answer == {"viewer": {"customer": None}}
+
+
 # ---------------------------------------------------------------- what is written
 
 ODD = [
