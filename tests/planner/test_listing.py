@@ -11,6 +11,7 @@ import pytest
 from graphql import GraphQLNonNull, GraphQLObjectType
 
 from db.as_json import Listing
+from db.session import Session
 from resolvers.shapes import NAMES
 from tests.core.conftest import Lines
 from tests.isolation.belongings import Belongings
@@ -111,6 +112,27 @@ async def test_a_list_of_nobody_is_refused_to_nobody(landlord: Landlord) -> None
     """An operator is no customer's."""
     answer = await landlord.house.api('{ viewer { customer { usage(from: "2026-10", to: "2026-06") { month } } } }')
     assert answer == {"viewer": {"customer": None}}
+
+
+async def test_no_statement_grows_so_long_that_a_proxy_would_not_pool_it(
+    landlord: Landlord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RDS Proxy takes 16 KB; see tests/pooler/pins.py."""
+    rich = await Belongings.of(Ledger(landlord.house, landlord.connections, landlord.admin), name="Wayne Enterprises")
+    longest, ask = [0], Session._ask
+
+    async def asked(session: Session, sql: str, args: tuple[Any, ...]) -> list[Any]:
+        longest[0] = max(longest[0], len(sql.encode()))
+        return await ask(session, sql, args)
+
+    monkeypatch.setattr(Session, "_ask", asked)
+    invoices = " ".join(LISTINGS["Customer.invoices"][1].fields)
+    lines = " ".join(LISTINGS["Invoice.lines"][1].fields)
+    many = " ".join(f"a{n}: invoices(first: 1) {{ nodes {{ {invoices} lines {{ {lines} }} }} }}" for n in range(10))
+    answer = (await rich.owner.api(f"{{ customer {{ {many} }} }}"))["customer"]
+    assert len(answer) == 10
+    assert all(one["nodes"][0]["lines"] for one in answer.values())
+    assert 8_000 < longest[0] < 16_000
 
 
 # ---------------------------------------------------------------- what is written

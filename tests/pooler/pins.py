@@ -53,7 +53,8 @@ class Pin(StrEnum):
 
 BEGIN = "begin; select app.clean()"
 BEGIN_RELAXED = "begin; select app.clean_relaxed()"
-OPEN = session._OPEN  # app.open, and what is read in the same statement, once it has opened
+OPEN = session._OPEN
+OPEN_ALONG = session._opening_with("").split("()")[0]  # the same with a question, which is read once it has opened
 
 # All that the application says by the simple protocol, and why.
 LISTED = {
@@ -148,7 +149,7 @@ class Client:
     def _in_sql(self, text: str) -> Iterator[tuple[Pin, str]]:
         if len(text.encode()) > _LONGEST:
             yield Pin.LONG, text
-        if text == OPEN:
+        if text == OPEN or text.startswith(OPEN_ALONG):
             self.opened = True
         elif not self.opened and self.user != _WITHOUT_CONTEXT and text not in BEFORE_OPEN:
             yield Pin.UNOPENED, text
