@@ -218,13 +218,13 @@ async def test_a_list_costs_the_same_few_statements_however_long_it_is(
     }
     """
     asked: list[str] = []
-    fetch = Session._fetch
+    ask = Session._ask
 
     async def counting(session: Session, sql: str, args: Any) -> Any:
         asked.append(sql)
-        return await fetch(session, sql, args)
+        return await ask(session, sql, args)
 
-    monkeypatch.setattr(Session, "_fetch", counting)
+    monkeypatch.setattr(Session, "_ask", counting)
     found: list[int] = []
     for count in (1, 4):
         months = [LAST.shift(-back) for back in range(count)]
