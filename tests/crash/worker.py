@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from inspect import signature
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,6 +24,7 @@ import asyncpg
 from billing import outbox as delivery
 from billing import run
 from billing.mail import Letter, Text
+from billing.pdf import Press
 from db import billing_runs, invoices, outbox
 from db.billing_runs import RunRow
 from db.connection import Connections, Role
@@ -87,12 +89,15 @@ def _mailbox(folder: Path) -> delivery.Send:
     return send
 
 
-def _letter(key: str, text: Text, shown: NotificationRow) -> Letter:
+def _letter(key: str, text: Text, shown: NotificationRow, press: Press) -> Letter:
     """Without the PDF: that it is the same each time is another test's."""
     return Letter(key, "billing@landlord.example", text.recipient, b"")
 
 
-def _replace(place: ModuleType | type, name: str, by: Callable[..., Any]) -> None:
+def _replace(place: ModuleType, name: str, by: Callable[..., Any]) -> None:
+    """Raises ValueError where it is called in another way: nothing would ever be done, and the storm would never end."""
+    if signature(by).parameters.keys() != signature(getattr(place, name)).parameters.keys():
+        raise ValueError(f"{name} takes other arguments by now")
     setattr(place, name, by)
 
 
@@ -106,7 +111,7 @@ def _dawdle(folder: Path) -> None:
         return slowly
 
     for name in ("fetch", "execute"):
-        _replace(asyncpg.Connection, name, slow(getattr(asyncpg.Connection, name)))
+        setattr(asyncpg.Connection, name, slow(getattr(asyncpg.Connection, name)))
 
 
 def _shuffle_runs() -> None:
@@ -129,7 +134,7 @@ async def _holds_nothing(session: Session, customer_ids: object) -> None:
 
 
 async def _marks_then_sends(
-    connections: Connections, message: MessageRow, send: delivery.Send, clock: Callable[[], datetime]
+    connections: Connections, message: MessageRow, send: delivery.Send, press: Press, clock: Callable[[], datetime]
 ) -> None:
     """Never twice; but what is killed in between has been sent as far as anybody knows."""
     async with connections.transaction(Role.WORKER) as session:
@@ -140,7 +145,7 @@ async def _marks_then_sends(
         if await outbox.hold(session, message):
             await outbox.sent(session, message, at=clock())
     await asyncio.sleep(random.uniform(0, DAWDLES))
-    await asyncio.to_thread(send, _letter(message.key, *written))
+    await asyncio.to_thread(send, _letter(message.key, *written, press))
 
 
 if __name__ == "__main__":
