@@ -1,4 +1,4 @@
-"""IDs as the API names them, for what is written down without a request: a prefix and 26 characters of base 32."""
+"""IDs as the API names them, out of UUIDs: a prefix and 26 characters of base 32."""
 
 from __future__ import annotations
 

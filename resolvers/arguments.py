@@ -1,4 +1,4 @@
-"""The variables of a reading and the arguments of its fields, coerced."""
+"""What a reading is given, coerced: its variables, the arguments of its fields."""
 
 from __future__ import annotations
 

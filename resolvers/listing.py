@@ -29,7 +29,7 @@ Values = Callable[[Context, Variables], Sequence[Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class WrittenList:
     """`read` takes what each row holds, the rows, and the variables. `values` raises Invalid."""
 
     written: Written
@@ -37,7 +37,7 @@ class Listing:
     read: Callable[[Sequence[Any], Sequence[Any], Variables], list[Any]]
 
 
-def listing(shape: Shape, field: Mapping[str, Any]) -> Listing | None:
+def listing(shape: Shape, field: Mapping[str, Any]) -> WrittenList | None:
     edge = shape.edge(field.get("name", ""))
     if edge is None or edge.listed is None:
         return None
@@ -45,7 +45,7 @@ def listing(shape: Shape, field: Mapping[str, Any]) -> Listing | None:
     alone = shape is shapes.QUERY
     if edge.kind != "page":
         found = _whole(edge, edge.listed, field["fields"], arguments, _THIS)
-        return found and Listing(*found, lambda held, rows, variables: list(map(as_json.listed, held)))
+        return found and WrittenList(*found, lambda held, rows, variables: list(map(as_json.listed, held)))
     if "after" in field["arguments"] and not alone:
         return None  # a cursor is of one parent's list, which is not known before it is read
     return _page(edge, edge.listed, field["fields"], arguments)
@@ -92,15 +92,13 @@ def _below(shape: Shape, field: Mapping[str, Any], parent: str) -> tuple[Written
     arguments, fields = Arguments(field["arguments"]), field["fields"]
     if edge.kind != "page":
         return _whole(edge, edge.listed, fields, arguments, parent)
-    if "after" in field["arguments"] or [part["key"] for part in fields if part.get("name") == "nodes"] != ["nodes"]:
-        return None
-    if len(fields) != 1:
+    if "after" in field["arguments"] or [(part.get("name"), part["key"]) for part in fields] != [("nodes", "nodes")]:
         return None
     found = _whole(edge, edge.listed, fields[0]["fields"], arguments, parent)
     return found and (as_json.nodes(found[0]), found[1])
 
 
-def _page(edge: Edge, listed: Listed, parts: Fields, arguments: Arguments) -> Listing | None:
+def _page(edge: Edge, listed: Listed, parts: Fields, arguments: Arguments) -> WrittenList | None:
     nodes = [part for part in parts if part.get("name") == "nodes"]
     infos = {part["key"]: page_info(part["fields"]) for part in parts if part.get("name") == "page_info"}
     constants = {part["key"]: part["constant"] for part in parts if "constant" in part}
@@ -116,7 +114,7 @@ def _page(edge: Edge, listed: Listed, parts: Fields, arguments: Arguments) -> Li
         return {name: known[name] for name in keys}
 
     if not infos:
-        return Listing(
+        return WrittenList(
             as_json.written(listed.listing, below, _THIS),
             _Values(listed, arguments, values, further=0),
             lambda held, rows, variables: [connection(constants | {key: as_json.listed(one)}) for one in held],
@@ -133,7 +131,7 @@ def _page(edge: Edge, listed: Listed, parts: Fields, arguments: Arguments) -> Li
             found.append(connection(constants | told | {key: as_json.listed(one[0])}))
         return found
 
-    return Listing(as_json.page(listed.listing, below, _THIS), _Values(listed, arguments, values, further=1), read)
+    return WrittenList(as_json.page(listed.listing, below, _THIS), _Values(listed, arguments, values, further=1), read)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from db.session import Shown, narrow
 from resolvers import shapes
 from resolvers.arguments import Arguments, Surprise, Variable, Variables
 from resolvers.cost import Cost, Step
-from resolvers.listing import Listing, listing, page_info
+from resolvers.listing import WrittenList, listing, page_info
 from resolvers.shapes import Edge, Part, Shape
 from schema.context import Context, Facts
 from schema.texts import Money, decimal_text, instant_text
@@ -252,7 +252,7 @@ class _Shown:
 
     def __init__(self, row: type | None) -> None:
         self._row = row
-        self._lists: list[Listing] = []
+        self._lists: list[WrittenList] = []
         self._room = _ROOM
         self.reads: frozenset[str] = frozenset()
 
