@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -17,7 +18,8 @@ from db.role import Role as Role
 from db.session import Session
 
 # Constant, in one message of the simple protocol, so that nothing an earlier client planted can run before it.
-_BEGIN = "begin; select app.clean()"
+_CLEAN = "select app.clean()"
+_BEGIN = f"begin; {_CLEAN}"
 _BEGIN_RELAXED = "begin; select app.clean_relaxed()"
 _GONE = (
     asyncpg.PostgresConnectionError,
@@ -42,8 +44,10 @@ _ARRAYS = (
     ("numeric", 1231, 1700),
     ("uuid", 2951, 2950),
 )
-# An idle connection is looked at again after this long: a firewall may have dropped it without a word.
+# An idle connection is given up after this long: a firewall may have dropped it without a word.
 _STALE_SECONDS = 300
+# For so long after its last answer it is not asked whether it is there: a sandbox may have been frozen in longer.
+_AT_HAND_SECONDS = 1
 
 
 # One that was held may be dead without a word, and is soon given up for a new one. That one has just been answered: if it
@@ -54,10 +58,20 @@ _PATIENCE_WITH_NEW = 5
 
 @dataclass
 class _Held:
+    """`spotless`: since it was made, or looked at by `app.clean`, it was sent single SELECTs alone, each by a protocol that takes
+    no second statement. Such a text, whatever is injected into it, prepares nothing under a name and takes none away.
+    """
+
     connection: asyncpg.Connection
     loop: asyncio.AbstractEventLoop
     used: float
     patience: float = _PATIENCE_WITH_NEW
+    spotless: bool = True
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether it takes a prepared statement with no word before."""
+        return self.spotless and time.monotonic() - self.used < _AT_HAND_SECONDS
 
 
 @dataclass
@@ -79,28 +93,34 @@ class Connections:
     _lent: dict[Role, asyncio.Semaphore] = field(default_factory=dict)
 
     @asynccontextmanager
-    async def transaction(self, role: Role, *, reads: bool = False) -> AsyncIterator[Session]:
+    async def transaction(self, role: Role, *, reads: bool = False, alone: bool = False) -> AsyncIterator[Session]:
         """A session inside `begin` and `commit`; rolled back if its block raises. `reads`: it writes its own event alone.
+
+        `alone`: it will be opened late, and be asked one statement, which is sent as a transaction by itself: one message, and
+        committed with its answer. Through a pooler it is begun like any other, and so it is where a second statement comes.
 
         A refusal of ours leaves the connection as good as it was; after anything else, a cancelled task included, it is
         closed and never used again, and the statement under way is stopped. Raises Unavailable if no connection can be had.
         """
+        alone = alone and not self.pooled
         async with self._lent.setdefault(role, asyncio.Semaphore(self.most)):
-            begin = _BEGIN_RELAXED if reads and self.relaxed_reads else _BEGIN
-            held = await self._begin(role, begin)
-            session = Session(held.connection, begin)
+            relaxed = reads and self.relaxed_reads
+            begin = _BEGIN_RELAXED if relaxed else _BEGIN
+            held = await self._lend(role, begin, alone=alone)
+            instead = partial(self._instead, role, held) if alone else None
+            session = Session(held.connection, begin, relaxed=relaxed, instead=instead)
             try:
                 yield session
                 await session.end("commit")
             except LandlordError as error:
                 if error.spoils_connection or not await _rolled_back(session):
                     await _stopped(held.connection)
-                self._keep(role, held)
+                self._keep(role, held, session)
                 raise
             except BaseException:
                 await _stopped(held.connection)
                 raise
-            self._keep(role, held)
+            self._keep(role, held, session)
 
     async def close(self) -> None:
         """Close what is held, as before a snapshot or at the end."""
@@ -108,12 +128,14 @@ class Connections:
             while kept:
                 kept.pop().connection.terminate()
 
-    async def _begin(self, role: Role, begin: str) -> _Held:
+    async def _lend(self, role: Role, begin: str, *, alone: bool) -> _Held:
         """Only this may be tried again: nothing has happened yet, and a frozen sandbox's connection may be dead."""
         for last in (False, True):
             held = await self._take(role)
+            if alone and held.at_hand:
+                return held
             try:
-                await held.connection.execute(begin, timeout=held.patience)
+                await held.connection.execute(_CLEAN if alone else begin, timeout=held.patience)
             except asyncpg.PostgresError as error:
                 held.connection.terminate()
                 if last or not (isinstance(error, _GONE) or error.sqlstate == _UNCLEAN):
@@ -129,6 +151,17 @@ class Connections:
                 return held
         raise AssertionError("the second try returns or raises")
 
+    async def _instead(self, role: Role, held: _Held, error: Exception) -> asyncpg.Connection:
+        """Of one that died before it answered its one statement. That may be asked once more: it changes nothing, and leaves at
+        worst a second event of the same request.
+        """
+        if not isinstance(error, _GONE):
+            raise error
+        held.connection.terminate()
+        fresh = await self._new(role)
+        held.connection, held.used, held.patience, held.spotless = fresh.connection, fresh.used, fresh.patience, True
+        return held.connection
+
     async def _take(self, role: Role) -> _Held:
         kept = self._idle.setdefault(role, [])
         loop = asyncio.get_running_loop()
@@ -137,6 +170,9 @@ class Connections:
             if held.loop is loop and not held.connection.is_closed() and time.monotonic() - held.used < _STALE_SECONDS:
                 return held
             held.connection.terminate()
+        return await self._new(role)
+
+    async def _new(self, role: Role) -> _Held:
         try:
             try:
                 connection = await self._connect(role)
@@ -148,7 +184,7 @@ class Connections:
         except (*_GONE, asyncpg.PostgresError) as error:
             raise Unavailable(f"connect failed: {type(error).__name__}") from error
         _teach_arrays(connection)
-        return _Held(connection, loop, time.monotonic())
+        return _Held(connection, asyncio.get_running_loop(), time.monotonic())
 
     async def _connect(self, role: Role) -> asyncpg.Connection:
         url = self.urls[role]
@@ -161,9 +197,9 @@ class Connections:
             statement_cache_size=0 if self.pooled else 256,
         )
 
-    def _keep(self, role: Role, held: _Held) -> None:
+    def _keep(self, role: Role, held: _Held, session: Session) -> None:
         if not held.connection.is_closed():
-            held.used, held.patience = time.monotonic(), _PATIENCE_WITH_HELD
+            held.used, held.patience, held.spotless = time.monotonic(), _PATIENCE_WITH_HELD, not session.begun
             self._idle[role].append(held)
 
 

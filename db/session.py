@@ -28,18 +28,21 @@ _LATE = (asyncpg.QueryCanceledError, TimeoutError)
 # Who asks of the trail sees the event of that very call in it, which a statement cannot that has just written it.
 _OWN_EVENT = "audit_events"
 
-# Of a transaction that is opened late: it is called once, with a statement or with None, and gives that statement's rows.
-Opening: TypeAlias = Callable[["str | None", tuple[Any, ...]], Awaitable[list[tuple[Any, ...]]]]
+# Says for whom a transaction speaks, along with a statement or with None, and gives that statement's rows. `again`: what
+# was to be told of it stands already.
+Opening: TypeAlias = Callable[["str | None", tuple[Any, ...], bool], Awaitable[list[tuple[Any, ...]]]]
 
 # Nobody but its caller knows a token's nonce: where it comes back, the door was opened with that token.
 _OPEN = "select app.open($1, $2, $3, $4) as said, split_part($1, '.', 5) as nonce"
+# The same for a statement that nothing began, and that need not wait for the disk.
+_OPEN_RELAXED = f"{_OPEN}, set_config('synchronous_commit', 'off', true)"
 
 
 @lru_cache(maxsize=1024)
-def _opening_with(sql: str) -> str:
+def _opening_with(sql: str, opening: str = _OPEN) -> str:
     """A constant of ours as part of the statement that opens: its rows, each behind what that says and a mark that it is one."""
     return f"""
-        with opened as materialized ({_OPEN})
+        with opened as materialized ({opening})
         select opened.said, opened.nonce, along.*
           from opened
           left join lateral (select true, asked.* from ({shifted(sql, 4)}) as asked) as along on opened.said is not null
@@ -63,15 +66,29 @@ class Session:
 
     SQL texts are constants; values are always $n. `statements` counts what was asked so far; `ended` is what it has
     ended that others remember, and is true once it is committed. `opened` is None while it speaks for nobody.
+
+    With `instead` nothing has begun yet, and the statement by which it is opened is a transaction by itself; what is asked
+    after that begins another. `instead` gives a connection in the place of one that turns out dead, or raises what it is told.
     """
 
-    def __init__(self, connection: asyncpg.Connection, begin: str = "begin") -> None:
+    def __init__(
+        self,
+        connection: asyncpg.Connection,
+        begin: str = "begin",
+        *,
+        relaxed: bool = False,
+        instead: Callable[[Exception], Awaitable[asyncpg.Connection]] | None = None,
+    ) -> None:
         self._connection = connection
         self._begin = begin
+        self._open_with = _OPEN_RELAXED if relaxed and instead is not None else _OPEN
+        self._instead = instead
         self._lock = asyncio.Lock()
         self._ended = False
         self._opening: Opening | None = None
+        self._again: Opening | None = None
         self._unopened: Exception | None = None
+        self.begun = instead is None
         self.opened: Opened | None = None
         self.statements = 0
         self.ended: list[Ended] = []
@@ -82,28 +99,41 @@ class Session:
             await self.open_now()
         async with self._lock:
             self._ended = True
-            await self._connection.execute(how)
+            if self.begun:
+                await self._connection.execute(how)
 
     def open_late(self, opening: Opening) -> None:
         """Open it by the first statement, whatever that is: `opening` calls `open` with what it is called with."""
-        self._opening = opening
+        self._opening = self._again = opening
 
     async def open_now(self) -> None:
         """Open what is to be opened late, before any statement. Raises what it was refused with, also when asked again."""
         if self._unopened is not None:
             raise self._unopened
         async with self._lock:
-            if self._opening is not None:
-                self._begun()
-                await self._open_by(self._opening, None, ())
+            await self._open_by(None, ())
 
-    async def _open_by(self, opening: Opening, sql: str | None, args: tuple[Any, ...]) -> list[tuple[Any, ...]]:
-        self._opening = None
+    async def _open_by(self, sql: str | None, args: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """What is to be opened late, along with a statement."""
+        opening, self._opening = self._opening, None
+        if opening is None:
+            return []
+        self._count()
         try:
-            return await opening(sql, args)
+            return await opening(sql, args, False)
         except Exception as refusal:
             self._unopened = refusal
             raise
+
+    async def _go_on(self) -> None:
+        """Into a transaction that is open: where the last one is over already, into another for the same caller."""
+        if not self.begun:
+            await self._connection.execute(self._begin)
+            self.begun, self._open_with = True, _OPEN
+            if self.opened is not None and self._again is not None:
+                self._count()
+                await self._again(None, (), True)
+        await self._open_by(None, ())
 
     async def open(
         self,
@@ -122,12 +152,14 @@ class Session:
         key, session or customer no longer works, and ContextRefused, after which the transaction is a new one.
         """
         told = orjson.dumps(facts).decode(), orjson.dumps(event).decode() if event is not None else None, read_only
+        text = self._open_with if sql is None else _opening_with(sql, self._open_with)
         try:
             with signed_argument():
-                records = await self._ask(_OPEN if sql is None else _opening_with(sql), (token, *told, *args))
+                records = await self._ask(text, (token, *told, *args))
         except ContextRefused:
-            await self._connection.execute("rollback")
-            await self._connection.execute(self._begin)
+            if self.begun:
+                await self._connection.execute("rollback")
+                await self._connection.execute(self._begin)
             raise
         except asyncpg.PostgresError as error:
             if error.sqlstate == _CREDENTIALS_ENDED:
@@ -198,12 +230,11 @@ class Session:
             await self._connection.execute(constant)
 
     async def _fetch(self, sql: str, args: tuple[Any, ...]) -> Sequence[Any]:
-        if self._opening is not None and _OWN_EVENT in sql:
-            await self.open_now()
         async with self._lock:
-            self._begun()
-            if self._opening is not None:
-                return await self._open_by(self._opening, sql, args)
+            if self._opening is not None and _OWN_EVENT not in sql:
+                return await self._open_by(sql, args)
+            await self._go_on()
+            self._count()
             return await self._ask(sql, args)
 
     async def _ask(self, sql: str, args: tuple[Any, ...]) -> list[Any]:
@@ -211,20 +242,26 @@ class Session:
             records: list[Any] = await self._connection.fetch(sql, *args)
         except _LATE as error:
             raise TimedOut() from error
+        except Exception as error:
+            if self.begun or self._instead is None:
+                raise
+            instead, self._instead = self._instead, None
+            self._connection = await instead(error)
+            return await self._ask(sql, args)
         return records
 
     @asynccontextmanager
     async def _statement(self) -> AsyncIterator[None]:
         """One at a time, counted, and only inside the transaction."""
-        await self.open_now()
         async with self._lock:
-            self._begun()
+            await self._go_on()
+            self._count()
             try:
                 yield
             except _LATE as error:
                 raise TimedOut() from error
 
-    def _begun(self) -> None:
+    def _count(self) -> None:
         """One more. Raises InterfaceError where there can be none."""
         if self._ended:
             raise asyncpg.InterfaceError("this transaction has ended")

@@ -37,13 +37,13 @@ class Operations(Protocol):
         """Who sends this; None without credentials. Raises Unauthenticated or RateLimited."""
 
     def open(
-        self, origin: Origin, caller: Caller | None, facts: Facts, *, late: bool = False
+        self, origin: Origin, caller: Caller | None, facts: Facts, *, asks: int | None = None
     ) -> AbstractAsyncContextManager[Context]:
         """One transaction, committed on leaving it. Left with an exception it is undone, and leaves an event of the
         failure instead: `Failed` says its code, TimedOut that a statement may still run on the connection.
 
-        `caller` is None only for an operation whose one root field signs in. `late`: it speaks for the caller from its first
-        statement on, which may be refused as this would be.
+        `caller` is None only for an operation whose one root field signs in. `asks`, see `Ready`: it speaks for the caller from
+        its first statement on, which may be refused as this would be.
         """
 
     async def refused(
@@ -141,8 +141,8 @@ class Result:
 
 
 class Ready(Protocol):
-    """An operation with its variables, before its transaction. `planned`: graphql-core's executor is spared. `late`: it
-    can bear that its first statement is refused."""
+    """An operation with its variables, before its transaction. `planned`: graphql-core's executor is spared. `asks`: so many
+    statements if all goes well, and it can bear that the first is refused; None where nobody knows."""
 
     @property
     def facts(self) -> Facts: ...
@@ -154,7 +154,7 @@ class Ready(Protocol):
     def planned(self) -> bool: ...
 
     @property
-    def late(self) -> bool: ...
+    def asks(self) -> int | None: ...
 
     async def run(self, context: Context) -> Result: ...
 
@@ -251,7 +251,7 @@ class Engine:
         data: Mapping[str, Any] | None = None
         errors: list[Mapping[str, Any]] = []
         try:
-            async with self._operations.open(origin, caller, ready.facts, late=ready.late) as context:
+            async with self._operations.open(origin, caller, ready.facts, asks=ready.asks) as context:
                 try:
                     async with asyncio.timeout(self.limits.seconds):
                         result = await ready.run(context)

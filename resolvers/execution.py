@@ -86,8 +86,8 @@ class _Running:
     plan: Execute | None
 
     @property
-    def late(self) -> bool:
-        return False
+    def asks(self) -> int | None:
+        return None
 
     @property
     def planned(self) -> bool:

@@ -46,7 +46,7 @@ class Operations:
 
     @asynccontextmanager
     async def open(
-        self, origin: Origin, caller: Caller | None, facts: Facts, *, late: bool = False
+        self, origin: Origin, caller: Caller | None, facts: Facts, *, asks: int | None = None
     ) -> AsyncIterator[Context]:
         """A context inside a transaction, committed on leaving it, before the answer.
 
@@ -54,7 +54,8 @@ class Operations:
         failure in a transaction of its own. Whoever signs in has no transaction here: see `exchange`. What was ended is
         told to others after the commit. Raises RateLimited instead of Unauthenticated where that came too often.
 
-        `late`: the transaction speaks for nobody before its first statement, which is one message with that.
+        `asks` so many statements, if all goes well: the transaction speaks for nobody before the first, which is one message
+        with that; and a query that asks no more is a transaction by that message.
         """
         if facts.fields == _SIGNS_IN:
             caller = None  # whoever asks: it is the key's holder who signs in
@@ -65,10 +66,11 @@ class Operations:
                 yield context
             else:
                 reads = facts.kind == "query"
-                async with self.connections.transaction(_role(caller), reads=reads) as session:
+                alone = reads and asks in (0, 1)
+                async with self.connections.transaction(_role(caller), reads=reads, alone=alone) as session:
                     event = _query(origin, caller, facts) if reads else None
                     session.open_late(partial(self._speak, session, origin, caller, event, reads))
-                    if not late:
+                    if asks is None:
                         await session.open_now()
                     context = self._context(origin, caller, facts, session)
                     yield context
@@ -123,7 +125,7 @@ class Operations:
     async def _leave(self, origin: Origin, caller: Caller, event: dict[str, Any]) -> Opened:
         """A transaction of its own for one event."""
         async with self.connections.transaction(_role(caller)) as session:
-            await self._speak(session, origin, caller, event, True, None, ())
+            await self._speak(session, origin, caller, event, True)
             assert session.opened is not None
             return session.opened
 
@@ -163,10 +165,14 @@ class Operations:
         caller: Caller,
         event: dict[str, Any] | None,
         read_only: bool,
-        sql: str | None,
-        args: tuple[Any, ...],
+        sql: str | None = None,
+        args: tuple[Any, ...] = (),
+        again: bool = False,
     ) -> list[tuple[Any, ...]]:
-        """Let the transaction speak for this caller; the database looks at the credentials once more. See `Session.open`."""
+        """Let the transaction speak for this caller; the database looks at the credentials once more. See `Session.open`.
+
+        `again`: its event was committed before.
+        """
         subject = str(caller.customer_id if caller.kind is CallerKind.TENANT else caller.key_id)
         facts = {
             "key": str(caller.key_id),
@@ -176,7 +182,8 @@ class Operations:
 
         async def open() -> list[tuple[Any, ...]]:
             token = contexts.sign(self.keyring.signs_contexts, caller.kind.value, subject, origin.now)
-            return await session.open(token, facts=facts, event=event, read_only=read_only, sql=sql, args=args)
+            told = None if again else event
+            return await session.open(token, facts=facts, event=told, read_only=read_only, sql=sql, args=args)
 
         return await self.keyring.signing(open, now=origin.now)
 

@@ -34,7 +34,15 @@ from schema.context import Context, Facts
 from schema.texts import Money, decimal_text, instant_text
 
 # What a level of objects becomes, in their order: a list, or an awaitable of a sequence.
-_Column: TypeAlias = Callable[[Sequence[Any], Context, Variables], "Sequence[Any] | Awaitable[Sequence[Any]]"]
+_Read: TypeAlias = Callable[[Sequence[Any], Context, Variables], "Sequence[Any] | Awaitable[Sequence[Any]]"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """One field of a level, for which so many statements are asked."""
+
+    read: _Read
+    asks: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +132,13 @@ def _written(form: str | Mapping[str, str]) -> Callable[[Any], Any]:
 
 
 class _Objects:
-    """What is asked of each object of one shape; `shown` is told what has to be in their rows for that."""
+    """What is asked of each object of one shape, in so many statements; `shown` is told what has to be in their rows."""
 
     def __init__(self, shape: Shape, fields: Sequence[Mapping[str, Any]], shown: _Shown) -> None:
+        columns = [self._column(shape, field, shown) for field in fields]
         self._keys = [field["key"] for field in fields]
-        self._columns = [self._column(shape, field, shown) for field in fields]
+        self._columns = [column.read for column in columns]
+        self.asks = sum(column.asks for column in columns)
 
     def _column(self, shape: Shape, field: Mapping[str, Any], shown: _Shown) -> _Column:
         if (column := shown.listed(shape, field)) is not None:
@@ -146,6 +156,11 @@ class _Objects:
         return [dict(zip(self._keys, values, strict=False)) for values in zip(*columns, strict=True)]
 
 
+def _asks(shape: Shape, field: Mapping[str, Any]) -> int:
+    edge = shape.edge(field["name"])
+    return 0 if edge is None else edge.asks
+
+
 def _reads(shape: Shape, field: Mapping[str, Any]) -> frozenset[str]:
     name = field.get("name", "")
     if (edge := shape.edge(name)) is not None:
@@ -157,11 +172,15 @@ def _reads(shape: Shape, field: Mapping[str, Any]) -> frozenset[str]:
 
 def _column(shape: Shape, field: Mapping[str, Any]) -> _Column:
     if "constant" in field:
-        return lambda rows, context, variables: [field["constant"]] * len(rows)
-    name = field["name"]
-    edge = shape.edge(name)
+        return _Column(lambda rows, context, variables: [field["constant"]] * len(rows))
+    edge = shape.edge(field["name"])
     if edge is not None:
         return _values(edge, field) if "form" in field else _asked(edge, field)
+    return _Column(_attribute(shape, field))
+
+
+def _attribute(shape: Shape, field: Mapping[str, Any]) -> _Read:
+    name = field["name"]
     write, may_be_null = _written(field["form"]), field["null"]
     derived = shape.derived.get(name)
     if derived is None:
@@ -188,7 +207,7 @@ def _values(edge: Edge, field: Mapping[str, Any]) -> _Column:
     async def column(rows: Sequence[Any], context: Context, variables: Variables) -> Sequence[Any]:
         return [write(one) for one in await edge.ask(context, rows)]
 
-    return column
+    return _Column(column, edge.asks)
 
 
 def _asked(edge: Edge, field: Mapping[str, Any]) -> _Column:
@@ -202,7 +221,7 @@ def _asked(edge: Edge, field: Mapping[str, Any]) -> _Column:
             found = await edge.ask(context, rows, **arguments.of(variables), **shown.of(context, variables))
             return await parts.read(found, context, variables)
 
-        return pages
+        return _Column(pages, edge.asks + parts.asks)
     objects = _Objects(shape, field["fields"], shown)
     if edge.kind == "one":
         may_be_null = field["null"]
@@ -216,12 +235,12 @@ def _asked(edge: Edge, field: Mapping[str, Any]) -> _Column:
             there = iter(await objects.read([row for row in found if row is not None], context, variables))
             return [None if row is None else next(there) for row in found]
 
-        return one
+        return _Column(one, edge.asks + objects.asks)
 
     async def many(rows: Sequence[Any], context: Context, variables: Variables) -> Sequence[Any]:
         return await _nested(objects, await edge.ask(context, rows, **arguments.of(variables)), context, variables)
 
-    return many
+    return _Column(many, edge.asks + objects.asks)
 
 
 async def _nested(
@@ -265,7 +284,9 @@ class _Shown:
             return None
         held = attrgetter(f"list_{len(self._lists)}")
         self._lists.append(found)
-        return lambda rows, context, variables: found.read(list(map(held, rows)), rows, variables)
+        return _Column(
+            lambda rows, context, variables: found.read(list(map(held, rows)), rows, variables), _asks(shape, field) - 1
+        )
 
     @cached_property
     def _narrow(self) -> type:
@@ -292,48 +313,44 @@ class _Alone(_Shown):
             held = await as_json.value(context.session, found.written, found.values(context, variables))
             return found.read([held], rows, variables)
 
-        return column
+        return _Column(column, _asks(shape, field))
 
 
 class _Parts:
-    """What is asked of the connections of one level."""
+    """What is asked of the connections of one level, in so many statements."""
 
     def __init__(self, shape: Shape, fields: Sequence[Mapping[str, Any]], shown: _Shown) -> None:
+        columns = [_part_column(shape, field, shown) for field in fields]
         self._keys = [field["key"] for field in fields]
-        self._columns = [self._column(shape, field, shown) for field in fields]
+        self._columns = [column.read for column in columns]
+        self.asks = sum(column.asks for column in columns)
 
     async def read(self, parts: Sequence[Part], context: Context, variables: Variables) -> list[dict[str, Any]]:
-        columns = [await column(parts, context, variables) for column in self._columns]
+        columns: list[Any] = []
+        for column in self._columns:
+            values: Any = column(parts, context, variables)
+            columns.append(values if type(values) is list else await values)
         return [dict(zip(self._keys, values, strict=False)) for values in zip(*columns, strict=True)]
 
-    def _column(
-        self, shape: Shape, field: Mapping[str, Any], shown: _Shown
-    ) -> Callable[[Sequence[Part], Context, Variables], Awaitable[Sequence[Any]]]:
-        if "constant" in field:
 
-            async def constant(parts: Sequence[Part], context: Context, variables: Variables) -> Sequence[Any]:
-                return [field["constant"]] * len(parts)
+def _part_column(shape: Shape, field: Mapping[str, Any], shown: _Shown) -> _Column:
+    if "constant" in field:
+        return _Column(lambda parts, context, variables: [field["constant"]] * len(parts))
+    match field["name"]:
+        case "nodes":
+            objects = _Objects(shape, field["fields"], shown)
 
-            return constant
-        match field["name"]:
-            case "nodes":
-                objects = _Objects(shape, field["fields"], shown)
+            async def nodes(parts: Sequence[Part], context: Context, variables: Variables) -> Sequence[Any]:
+                return await _nested(objects, [part.rows for part in parts], context, variables)
 
-                async def nodes(parts: Sequence[Part], context: Context, variables: Variables) -> Sequence[Any]:
-                    return await _nested(objects, [part.rows for part in parts], context, variables)
+            return _Column(nodes, objects.asks)
+        case "total_count":
 
-                return nodes
-            case "total_count":
+            async def counts(parts: Sequence[Part], context: Context, variables: Variables) -> Sequence[Any]:
+                return [await part.count() for part in parts]
 
-                async def counts(parts: Sequence[Part], context: Context, variables: Variables) -> Sequence[Any]:
-                    return [await part.count() for part in parts]
-
-                return counts
-            case "page_info":
-                info = page_info(field["fields"])
-
-                async def told(parts: Sequence[Part], context: Context, variables: Variables) -> Sequence[Any]:
-                    return list(map(info, parts))
-
-                return told
-        raise ValueError(f"a connection has no {field['name']}")
+            return _Column(counts, 1)
+        case "page_info":
+            info = page_info(field["fields"])
+            return _Column(lambda parts, context, variables: list(map(info, parts)))
+    raise ValueError(f"a connection has no {field['name']}")

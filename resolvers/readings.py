@@ -48,8 +48,8 @@ class _Reads:
         return True
 
     @property
-    def late(self) -> bool:
-        return True
+    def asks(self) -> int | None:
+        return self.reading.root.asks
 
     async def run(self, context: Context) -> Result:
         try:
@@ -60,7 +60,7 @@ class _Reads:
             pass  # to be refused, and there is one who says how
         except Exception as error:
             log_fault(Problem.of(error), context.origin)
-        # in the same transaction, which wrote nothing but its event: unless that is what was refused
+        # for the same caller, of whose transaction the event is all that was written: unless it is what was refused
         await context.session.open_now()
         return await self.otherwise().run(context)
 

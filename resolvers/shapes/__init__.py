@@ -73,6 +73,8 @@ class Edge:
 
     It `reads` these attributes of its parents. With a `row`, `ask` also takes as `row` a narrower one, which has no more
     than is read of its objects, and the lists that the database writes of them. A list that it may write is `listed`.
+
+    It asks so many statements, if all goes well, where 2 is several, or one that is to see its own query's event.
     """
 
     kind: Literal["one", "many", "page", "value"]
@@ -81,6 +83,7 @@ class Edge:
     row: type | None = None
     reads: frozenset[str] = frozenset({"id", "customer_id"})
     listed: Listed | None = None
+    asks: int = 1
 
 
 @dataclass(frozen=True, slots=True)

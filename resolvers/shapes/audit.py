@@ -130,8 +130,9 @@ OF_CUSTOMER = Edge(
     "AuditEvent",
     EventRow,
     listed=Listed(audit.LISTED_OF_CUSTOMER, _values, _window_of_customer),
+    asks=2,
 )
 OF_CALLER = Edge(
-    "page", _events_of_caller, "AuditEvent", EventRow, listed=Listed(audit.LISTED, _values, _window_of_caller)
+    "page", _events_of_caller, "AuditEvent", EventRow, listed=Listed(audit.LISTED, _values, _window_of_caller), asks=2
 )
 SHAPES = {"AuditEvent": _EVENT}

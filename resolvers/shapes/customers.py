@@ -72,7 +72,7 @@ _CUSTOMER = Shape(
         "custom_config": derived(lambda row, _: orjson.loads(row.custom_config), "custom_config"),
     },
     edges={
-        "tier_history": Edge("many", _histories, "TierPeriod", reads=names("tiers tier_starts")),
+        "tier_history": Edge("many", _histories, "TierPeriod", reads=names("tiers tier_starts"), asks=0),
         "features": Edge("one", _features, "TierFeatures", reads=names("tiers tier_starts")),
         "usage": "usage.OF_CUSTOMER",
         "invoices": "invoices.OF_CUSTOMER",

@@ -100,7 +100,7 @@ def _statuses(filter: Filter) -> dict[str, Any]:
 
 _LINE = Shape(
     plain=names("position kind metric tier adjusted_month description quantity billable amount"),
-    edges={"bands": Edge("many", _bands, "LineBand", reads=names("bands"))},
+    edges={"bands": Edge("many", _bands, "LineBand", reads=names("bands"), asks=0)},
 )
 _BAND = Shape(plain=names("quantity unit price_per_unit amount"))
 _PAYMENT = Shape(plain=names("amount method reference received_at"), derived={"id": id_of("pay")})

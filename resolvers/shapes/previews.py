@@ -41,7 +41,7 @@ _PREVIEW = Shape(
         "month tier currency tier_base_cost usage_charges volume_discount adjustments subtotal tax_rate tax_amount"
         " total_amount"
     ),
-    edges={"lines": Edge("many", _lines_of, "InvoiceLine")},
+    edges={"lines": Edge("many", _lines_of, "InvoiceLine", asks=0)},
 )
-OF_CALLER = Edge("one", _preview, "InvoicePreview")
+OF_CALLER = Edge("one", _preview, "InvoicePreview", asks=2)
 SHAPES = {"InvoicePreview": _PREVIEW}

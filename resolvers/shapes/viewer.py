@@ -38,5 +38,5 @@ _VIEWER = Shape(
     },
     edges={"customer": Edge("one", _customer_of, "Customer", CustomerRow)},
 )
-CALLER = Edge("one", _viewer, "Viewer")
+CALLER = Edge("one", _viewer, "Viewer", asks=0)
 SHAPES = {"Viewer": _VIEWER}

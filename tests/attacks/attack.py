@@ -23,9 +23,12 @@ class Attack:
     name: str
     texts: tuple[str, ...]
     ends: str
-    within: Literal["query", "mutation"] = "query"
+    # A lone query is of one statement, which is its transaction; a second text makes it go on in another.
+    within: Literal["query", "lone query", "mutation"] = "query"
     # It leaves something for the next tenant, who then asks over the same connection; with `then` the attacker comes back.
     leaves: bool = False
+    # The next tenant asks a lone query first.
+    next_alone: bool = False
     then: tuple[str, ...] = ()
     # The attacker's own request fails by it, and its connection is closed: nobody is reached.
     costs_itself: bool = False
@@ -65,6 +68,13 @@ def leaves(
     within: Literal["query", "mutation"] = "query",
 ) -> Attack:
     return Attack(name, texts, ends, within=within, leaves=True, then=then, found=found, costs_itself=costs_itself)
+
+
+def leaves_alone(name: str, text: str, *, ends: str) -> Attack:
+    """In a lone query's only statement, after which nobody looks before the next tenant asks, unless that is refused."""
+    return Attack(
+        name, (text,), ends, within="lone query", leaves=True, next_alone=True, first=True, costs_itself="-" not in ends
+    )
 
 
 def asks(name: str, *texts: str, ends: str, it: str, nobodys: str = "nobody") -> Attack:

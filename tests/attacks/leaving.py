@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.attacks.attack import LOOK, Attack, leaves
+from tests.attacks.attack import LOOK, Attack, leaves, leaves_alone
 
 # The driver's own cached statement is replaced by one that keeps the next tenant's token.
 _REPLACE_OPEN = """
@@ -30,6 +30,14 @@ _REPLACE_ALL = """
         end loop;
     end $$
 """
+# All that runs a text which a SELECT gives it.
+_RUNNING = (
+    "query_to_xml({}, false, false, '')",
+    "query_to_xmlschema({}, false, false, '')",
+    "query_to_xml_and_xmlschema({}, false, false, '')",
+    "ts_rewrite('a'::tsquery, {})",
+    "(select count(*) from ts_stat({}))",
+)
 _COLLECT = ("select current_setting('app.loot', true)",)
 _OPEN_BY_LOOT = (
     "commit; begin",
@@ -100,4 +108,19 @@ ATTACKS: list[Attack] = [
     leaves("locks on all that is shared", "select pg_advisory_lock(1)", "select pg_advisory_xact_lock_shared(2)",
            "lock table customers in access share mode", ends="- - -", then=_COLLECT),
     leaves("a message that waits for whoever listens", "notify trojan, 'x'", ends="-", within="mutation"),
+    # ---------------------------------------------------------------- in a statement after which nobody looks
+    *(leaves_alone(f"a statement of the driver's, {done} within {runs.partition('(')[0] or 'ts_stat'}",
+                   f"select {runs.format(text)}::text", ends="0A000|42601|25006|22023|42P11|42809")
+      for runs in _RUNNING
+      for done, text in (("taken away", "'deallocate all'"), ("joined by another", "'prepare trojan as select 1'"),
+                         ("taken away by a block", "'do $$ begin execute ''deallocate all''; end $$'"))),
+    leaves_alone("no path for whoever comes next", "select set_config('search_path', 'pg_temp', false)", ends="-"),
+    leaves_alone("settings that change how values read, for whoever comes next",
+                 "select set_config('TimeZone', 'Asia/Tokyo', false) || set_config('DateStyle', 'German', false)"
+                 " || set_config('bytea_output', 'escape', false)", ends="-"),
+    leaves_alone("its own token for whoever comes next",
+                 "select set_config('app.ctx', current_setting('app.ctx', true), false)", ends="-"),
+    leaves_alone("a mark of a clean session for whoever comes next",
+                 "select set_config('app.clean', current_setting('app.clean', true), false)", ends="-"),
+    leaves_alone("row-level security switched off for whoever comes next", "select set_config('row_security', 'off', false)", ends="-"),
 ]  # fmt: skip

@@ -40,6 +40,7 @@ QUERY = """{
   invoices(first: 2) { nodes { number month dueOn totalAmount issuedAt } }
   tickets(first: 1, filter: {status: CLOSED}) { nodes { subject createdAt } }
 }"""
+LONE_QUERY = "{ customer { name billingEmail createdAt } }"
 MUTATION = """mutation($subject: String!) {
   openTicket(input: {subject: $subject, body: $subject}) { ticket { id } errors { code } }
 }"""
@@ -229,27 +230,53 @@ class Target:
 
     async def _suffer(self, attack: Attack, it: str | None) -> Outcome:
         await self._afresh()
-        loot, found, failures = Loot(), [], []
+        loot = Loot()
+        found: list[str] = []
+        failures: list[str] = []
         async with AsyncExitStack() as stack:
             known = await self._knows(attack, stack) | ({"it": it} if it is not None else {})
             before = await self._books()
             texts = [*attack.texts, *(["rollback"] if attack.asks else [])]
+            if attack.within == "lone query":
+                await self.attacker.post(LONE_QUERY)  # the driver keeps its statement
             await self._ask(self.attacker, attack.within, texts, loot, known, first=attack.first)
             ends = loot.ends[: len(attack.texts)]
             asked: list[str] = []
             if attack.leaves:
                 theirs = Loot()
-                found += await self._next_tenant(attack, loot, theirs, asked)
-                if not attack.found and attack.costs_itself is (theirs.backend in (None, loot.backend)):
-                    failures.append(f"left by {loot.backend}, the next tenant was on {theirs.backend}")
+                if attack.next_alone:
+                    backend = await self._next_lone_query(found, asked)
+                    if attack.found and backend in (None, loot.backend):
+                        found.append("what it left is still there when the next tenant asks by one statement")
+                    found += await self._next_tenant(attack, loot, theirs, asked)
+                else:
+                    found += await self._next_tenant(attack, loot, theirs, asked)
+                    backend = theirs.backend
+                if not attack.found and attack.costs_itself is (backend in (None, loot.backend)):
+                    failures.append(f"left by {loot.backend}, the next tenant was on {backend}")
             if attack.then:
                 await self._ask(self.attacker, "query", attack.then, loot, known)
             after = await self._books()
         if len(ends) != len(attack.texts):
             failures.append(f"only {len(ends)} texts were run")
         found += self._read(loot)
-        found += _changed(before, after, asked, reads_only=attack.within == "query")
+        found += _changed(before, after, asked, reads_only=attack.within != "mutation")
         return Outcome(" ".join(ends), tuple(found), tuple(failures))
+
+    async def _next_lone_query(self, found: list[str], asked: list[str]) -> int | None:
+        """The neighbour asks by the very statement that the attacker's was; on which backend. An error is a denial of service."""
+        backend: int | None = None
+
+        async def look(session: Session) -> None:
+            nonlocal backend
+            backend = session._connection.get_server_pid()
+
+        with _hole(look):
+            answer = await self.neighbour.post(LONE_QUERY)
+        asked.append(answer.headers["x-request-id"])
+        if "errors" not in answer.json() and answer.json()["data"] != {"customer": self.usual["customer"]}:
+            found.append(f"the next tenant's lone query is answered {answer.json()}")
+        return backend
 
     async def _next_tenant(self, attack: Attack, loot: Loot, theirs: Loot, asked: list[str]) -> list[str]:
         """The neighbour asks and writes, over the connection that the attacker had. An error is a denial of service."""
@@ -294,18 +321,18 @@ class Target:
         async def run(session: Session) -> None:
             connection = session._connection
             loot.backend = loot.backend or connection.get_server_pid()
-            if first and not await self._open_by(session, texts[0], filled, loot):
+            if first and (not await self._open_by(session, texts[0], filled, loot) or not texts[1:]):
                 return
-            await session.open_now()
             async with session._lock:  # other questions of the same request wait
+                await session._go_on()
                 for text in texts[first:]:
                     await self._run(connection, text, filled, loot)
 
         with _hole(run):
-            if within == "query":
-                answer = await who.post(QUERY)
-            else:
+            if within == "mutation":
                 answer = await who.post(MUTATION, {"subject": "Help"})
+            else:
+                answer = await who.post(QUERY if within == "query" else LONE_QUERY)
         if who is self.attacker:
             loot.told.append(answer.text)
         return answer
@@ -494,6 +521,8 @@ def _hole(run: Callable[[Session], Awaitable[None]]) -> Iterator[None]:
         if not ran:
             ran = True
             await run(session)
+            if session.opened is not None and not session.begun:
+                return []  # the attacker's was the one statement
         return await asks(session, ids, **narrow)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -41,6 +41,27 @@ async def test_it_does_not_either_in_the_statement_that_opens_the_transaction(ta
     assert outcome.ends
 
 
+@pytest.mark.parametrize(
+    "attack",
+    [one for one in ATTACKS if one.within == "query" and one.texts[0] != RACE],
+    ids=str,
+)
+async def test_nor_in_the_one_statement_that_is_a_querys_whole_transaction(target: Target, attack: Attack) -> None:
+    """Before which nobody looked at the connection, and after which nobody does."""
+    outcome = await target.suffer(replace(attack, first=True, within="lone query"))
+    assert outcome.breaches == ()
+    assert outcome.ends
+
+
+@pytest.mark.parametrize("attack", [one for one in ATTACKS if one.leaves and not one.next_alone], ids=str)
+async def test_what_is_left_for_the_next_tenant_does_nothing_where_that_asks_one_statement(
+    target: Target, attack: Attack
+) -> None:
+    outcome = await target.suffer(replace(attack, next_alone=True))
+    assert outcome.breaches == ()
+    assert outcome.ends
+
+
 @pytest.mark.parametrize("attack", [attack for attack in ATTACKS if attack.forges], ids=str)
 async def test_a_forgery_reads_the_neighbour_where_the_setting_is_all_there_is(plain: Target, attack: Attack) -> None:
     """The usual design, with the same texts: so the test above attacks something."""

@@ -346,7 +346,7 @@ class ToyOperations:
 
     @asynccontextmanager
     async def open(
-        self, origin: Origin, caller: Caller | None, facts: Facts, *, late: bool = False
+        self, origin: Origin, caller: Caller | None, facts: Facts, *, asks: int | None = None
     ) -> AsyncIterator[Context]:
         if "open" in self.broken:
             raise self.broken["open"]

@@ -8,8 +8,10 @@ from typing import Any
 
 import asyncpg
 
-# What frames a transaction, and what may be asked before it is known whose it is.
-_BEGIN = "begin; select app.clean()"
+# What frames a transaction, and what may be asked before it is known whose it is. A statement that opens is one by itself
+# where none has begun.
+_CLEAN = "select app.clean()"
+_BEGIN = f"begin; {_CLEAN}"
 _ENDS = ("commit", "rollback")
 _BEFORE = ("select app.record_refusal($1, $2)", "from app.find_api_key($1)")
 
@@ -45,14 +47,15 @@ class Line:
             self.begun, self.subject = True, None
         elif text in _ENDS:
             self.begun, self.subject = False, None
-        elif not self.begun:
-            self.wire.strays.append(f"outside of a transaction: {text}")
         elif "app.open($1" in text:
             # kid.purpose.subject.expiry.nonce.mac
             purpose, subject = message.args[0].split(".")[1:3]
             if self.subject not in (None, subject) or purpose != "tenant":
                 self.wire.strays.append(f"opened for {purpose} {subject} after {self.subject}")
-            self.subject = subject
+            self.subject = subject if self.begun else None
             self.wire.spoken_for[subject] += 1
+        elif not self.begun:
+            if text != _CLEAN:
+                self.wire.strays.append(f"outside of a transaction: {text}")
         elif self.subject is None and not text.endswith(_BEFORE):
             self.wire.strays.append(f"before a tenant is known: {text}")
