@@ -2153,9 +2153,8 @@ ALTER TABLE landlord.invoice_lines ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY invoice_lines_of_operator ON landlord.invoice_lines TO landlord_operator USING (( SELECT app.operator() AS operator));
 
-CREATE POLICY invoice_lines_of_tenant ON landlord.invoice_lines TO landlord_tenant USING (((customer_id = ( SELECT app.tenant() AS tenant)) AND (EXISTS ( SELECT
-   FROM landlord.invoices
-  WHERE ((invoices.customer_id = invoice_lines.customer_id) AND (invoices.id = invoice_lines.invoice_id))))));
+CREATE POLICY invoice_lines_of_tenant ON landlord.invoice_lines TO landlord_tenant USING (((customer_id = ( SELECT app.tenant() AS tenant)) AND (invoice_id IN ( SELECT invoices.id
+   FROM landlord.invoices))));
 
 CREATE POLICY invoice_lines_of_worker ON landlord.invoice_lines TO landlord_worker USING ((customer_id IN ( SELECT app.claimed() AS claimed)));
 
