@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -29,29 +28,32 @@ def digits(number: int) -> str:
 
 
 _CHARACTERS: Final = ALPHABET.encode() + bytes(256 - len(ALPHABET))
-_AT_ONCE: Final = 64
+_AT_ONCE: Final = 128
+_UPPER_HALF: Final = "0" * 32
 
 
-def digits_of(hexes: Sequence[str]) -> list[str]:
-    """As `digits`, of numbers in 32 hex digits each: as one large number, in less than half the time."""
-    found: list[str] = []
-    for start in range(0, len(hexes), _AT_ONCE):
-        some = hexes[start : start + _AT_ONCE]
-        number = int("".join([one.rjust(64, "0") for one in some]), 16)
-        for lower, upper, by in _spreading(len(some)):
-            number = number & lower | (number & upper) << by
-        text = number.to_bytes(32 * len(some), "big").translate(_CHARACTERS).decode()
-        found += [text[end - 26 : end] for end in range(32, len(text) + 1, 32)]
-    return found
-
-
-@lru_cache(maxsize=_AT_ONCE)
-def _spreading(many: int) -> list[tuple[int, int, int]]:
+def _spreading() -> list[tuple[int, int, int]]:
     """How 32 groups of five bits are spread over 32 bytes, in so many numbers of 256 bits: by moving the upper half up, then
     the upper half of each half, and so on. Of each step the bits of the lower and of the upper halves, and how far.
     """
     steps = []
     for groups in (16, 8, 4, 2, 1):
-        lower = int(f"{2 ** (5 * groups) - 1:0{4 * groups}x}" * (16 // groups * many), 16)
+        lower = int(f"{2 ** (5 * groups) - 1:0{4 * groups}x}" * (16 // groups * _AT_ONCE), 16)
         steps.append((lower, lower << 5 * groups, 3 * groups))
     return steps
+
+
+_SPREADING: Final = _spreading()
+
+
+def digits_of(hexes: Sequence[str]) -> list[str]:
+    """As `digits`, of numbers in 32 hex digits each: as one large number, in a third of the time."""
+    found: list[str] = []
+    for start in range(0, len(hexes), _AT_ONCE):
+        some = hexes[start : start + _AT_ONCE]
+        number = int.from_bytes(bytes.fromhex(_UPPER_HALF.join(some)), "big")
+        for lower, upper, by in _SPREADING:
+            number = number & lower | (number & upper) << by
+        text = number.to_bytes(32 * len(some), "big").translate(_CHARACTERS).decode()
+        found += [text[end - 26 : end] for end in range(32, len(text) + 1, 32)]
+    return found
