@@ -175,7 +175,10 @@ def main() -> None:
         if sys.argv[1:2] != ["naive"]:
             gc.collect()
             gc.freeze()  # as handler.py does
-        server = uvicorn.Server(uvicorn.Config(application, log_level="warning", timeout_keep_alive=600))
+        config = uvicorn.Config(
+            application, log_level="warning", access_log=False, proxy_headers=False, timeout_keep_alive=600
+        )
+        server = uvicorn.Server(config)
         print(listener.getsockname()[1], flush=True)
         server.run(sockets=[listener])
 

@@ -59,7 +59,11 @@ def run(*, home: Path, port: str) -> None:
             settings = asyncio.run(_prepare(cluster, kept, now=utc_now()))
             asyncio.run(demo.publish(database.admin_url(cluster.superuser_url), now=utc_now()))
             write_private(home / "admin-url", database.admin_url(cluster.superuser_url) + "\n")
-            server = uvicorn.Server(uvicorn.Config(create_app(settings), lifespan="on", log_level="warning"))
+            # whoever is near could name any address in a header, and what is logged of a request is our own line
+            config = uvicorn.Config(
+                create_app(settings), lifespan="on", log_level="warning", access_log=False, proxy_headers=False
+            )
+            server = uvicorn.Server(config)
             print(_what_is_where(home, listener, emulator, seconds=time.perf_counter() - began), flush=True)
             server.run(sockets=[listener])
 

@@ -9,6 +9,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -77,25 +79,53 @@ def test_a_refusal_is_one_sentence_and_exit_code_1(tmp_path: Path) -> None:
     assert (ran.returncode, ran.stdout, ran.stderr) == (1, "", sentence)
 
 
-@pytest.mark.skipif(not (ROOT / "graphiql/dist/index.html").exists(), reason="`make test` builds GraphiQL first")
+_BUILT = pytest.mark.skipif(
+    not (ROOT / "graphiql/dist/index.html").exists(), reason="`make test` builds GraphiQL first"
+)
+
+
+@_BUILT
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_it_answers_and_then_stops_with_all_that_it_started(tmp_path: Path, stop: signal.Signals) -> None:
-    home, port = tmp_path / "home", free_port()
+    home = tmp_path / "home"
+    with _running(home) as (server, _):
+        assert sorted(json.loads((home / "demo-keys.json").read_text())) == ["operator", "tenant"]
+        assert (home / "demo-keys.json").stat().st_mode & 0o777 == 0o600
+        assert (home / "postgres" / "postmaster.pid").exists()
+        server.send_signal(stop)
+        _, errors = server.communicate()
+    assert (server.returncode, errors) == (0, b"")
+    assert not (home / "postgres" / "postmaster.pid").exists()
+
+
+@_BUILT
+def test_whoever_names_another_address_in_a_header_stands_in_the_trail_with_his_own(tmp_path: Path) -> None:
+    with _running(tmp_path / "home") as (server, url):
+        key = json.loads((tmp_path / "home" / "demo-keys.json").read_text())["tenant"]
+        asked = urllib.request.Request(
+            f"{url}/graphql",
+            b'{"query": "{ auditEvents(first: 1) { nodes { actorIp } } }"}',
+            {"Authorization": f"Bearer {key}", "Content-Type": "application/json", "X-Forwarded-For": "192.0.2.6"},
+        )
+        with urllib.request.urlopen(asked, timeout=30) as answer:
+            assert json.load(answer)["data"]["auditEvents"]["nodes"] == [{"actorIp": "127.0.0.1"}]
+        server.send_signal(signal.SIGINT)
+        server.communicate()
+
+
+@contextmanager
+def _running(home: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+    """What `make run` starts, once it answers; and where."""
+    port = free_port()
     environment = os.environ | {"LANDLORD_HOME": str(home), "PORT": str(port)}
     with subprocess.Popen(
         [sys.executable, "-m", "local.run"], cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as server:
         try:
             assert _answer(server, f"http://127.0.0.1:{port}/healthz") == 200
-            assert sorted(json.loads((home / "demo-keys.json").read_text())) == ["operator", "tenant"]
-            assert (home / "demo-keys.json").stat().st_mode & 0o777 == 0o600
-            assert (home / "postgres" / "postmaster.pid").exists()
-            server.send_signal(stop)
-            _, errors = server.communicate()
+            yield server, f"http://127.0.0.1:{port}"
         finally:
             server.kill()
-    assert (server.returncode, errors) == (0, b"")
-    assert not (home / "postgres" / "postmaster.pid").exists()
 
 
 def _answer(server: subprocess.Popen[bytes], url: str) -> int:
