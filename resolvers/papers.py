@@ -30,7 +30,7 @@ from db import invoices
 from db.errors import Forbidden, Invalid, LandlordError, NotFound, RateLimited, Unauthenticated, Unavailable
 from resolvers.buckets import Buckets, Overdrawn
 from resolvers.engine import Answer, Spent
-from resolvers.http import log, origin_of
+from resolvers.http import headers_of, log, origin_of
 from resolvers.operation import Operations
 from schema.codes import code_of
 from schema.context import Facts, Origin
@@ -60,7 +60,7 @@ class Papers:
 
     async def answer(self, request: Request) -> Response:
         begun = time.perf_counter()
-        origin = origin_of(request, self._clock())
+        origin = origin_of(request, headers_of(request), self._clock())
         facts = _facts(request.path_params["id"])
         answer = Answer(facts=facts)
         response: Response

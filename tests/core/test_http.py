@@ -48,6 +48,17 @@ async def test_the_answer_has_the_media_type_that_the_client_prefers(accept: str
     assert response.headers["cache-control"] == "no-store"
 
 
+async def test_of_two_headers_with_one_name_the_first_counts() -> None:
+    twice = [
+        ("accept", "application/graphql-response+json"),
+        ("accept", "text/plain"),
+        ("content-type", "application/json"),
+    ]
+    async with Toy.new().client() as client:
+        response = await client.post("/graphql", content=orjson.dumps(NAME), headers=twice)
+    assert (response.status_code, response.headers["content-type"]) == (200, GRAPHQL)
+
+
 async def test_a_client_that_takes_neither_media_type_is_told_so() -> None:
     response = await Toy.new().post(NAME, accept="text/plain")
     assert (response.status_code, response.headers["content-type"]) == (406, JSON)
