@@ -28,7 +28,8 @@ class SessionToken:
 class Caller:
     """`scopes` as granted to the key, not expanded; `session` is None when the request carried the key itself.
 
-    `epoch` is the customer's as it stood when the key was read, and 0 for an operator.
+    `epoch` is the customer's as it stood when the key was read, and 0 for an operator. `owner` is whose bucket it takes
+    from: all keys and sessions of a customer share one.
     """
 
     kind: CallerKind
@@ -38,11 +39,13 @@ class Caller:
     scopes: frozenset[str]
     epoch: int
     session: SessionToken | None = None
+    owner: str = field(init=False, repr=False, compare=False)
     _held: frozenset[Scope] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if (self.kind is CallerKind.OPERATOR) != (self.customer_id is None):
             raise ValueError("a tenant has a customer, an operator has none")
+        object.__setattr__(self, "owner", f"{self.kind}/{self.customer_id or self.key_id}")
         # an operators' scope on a customer's key is refused when the key is made; were one there, it opens nothing
         granted = self.scopes if self.kind is CallerKind.OPERATOR else self.scopes - OPERATOR_ONLY
         object.__setattr__(self, "_held", expand(granted))

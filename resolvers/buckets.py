@@ -21,8 +21,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol, TypeAlias
-from uuid import UUID
+from typing import Final, Protocol
 
 from auth.caller import Caller, CallerKind
 from db.enums import Tier
@@ -88,9 +87,6 @@ class Overdrawn(RateLimited):
         )
 
 
-_Owner: TypeAlias = tuple[CallerKind, UUID]
-
-
 class Ledger(Protocol):
     """What all processes took together."""
 
@@ -100,11 +96,17 @@ class Ledger(Protocol):
 
 @dataclass(slots=True)
 class _Bucket:
+    allowance: Allowance
     full_at: datetime = _LONG_AGO
     untold: timedelta = timedelta(0)
     tell_from: datetime = _LONG_AGO
     telling: bool = False
     event_at: datetime = _LONG_AGO
+
+    def left(self, now: datetime) -> Balance:
+        rate = self.allowance.restore_rate
+        owed = math.ceil(max(0, (self.full_at - now).total_seconds()) * rate)
+        return Balance(max(0, self.allowance.capacity - owed), rate)
 
 
 class Buckets:
@@ -113,71 +115,60 @@ class Buckets:
     def __init__(self, ledger: Ledger | None = None, *, allowances: Mapping[str, Allowance] = ALLOWANCES) -> None:
         self._ledger = ledger
         self._allowances = allowances
-        self._buckets: dict[_Owner, _Bucket] = {}
-        self._tiers: dict[_Owner, Tier] = {}
+        self._buckets: dict[str, _Bucket] = {}
         self._under_way: set[asyncio.Task[None]] = set()
 
     def take(self, caller: Caller, points: int, now: datetime) -> Balance:
         """Take all of these points. Raises Overdrawn, and has taken none, where there are not enough."""
-        owner = _owner(caller)
-        bucket = self._bucket(owner, now)
-        allowance = self._allowance(owner)
-        full_at = max(now, bucket.full_at) + allowance.takes(points)
-        missing = full_at - (now + allowance.takes(allowance.capacity))
+        bucket = self._bucket(caller, now)
+        takes = bucket.allowance.takes(points)
+        full_at = max(now, bucket.full_at) + takes
+        missing = full_at - now - bucket.allowance.takes(bucket.allowance.capacity)
         if missing > timedelta(0):
             told = now - bucket.event_at < _EVENT_EVERY
             if not told:
                 bucket.event_at = now
             seconds = max(1, math.ceil(missing.total_seconds()))
-            raise Overdrawn(points, seconds, self.left(caller, now), told=told)
+            raise Overdrawn(points, seconds, bucket.left(now), told=told)
         bucket.full_at = full_at
         if self._ledger is not None:
-            bucket.untold += allowance.takes(points)
+            bucket.untold += takes
             if not bucket.telling and now >= bucket.tell_from:
                 bucket.telling = True
-                task = asyncio.get_running_loop().create_task(self._tell(self._ledger, owner, bucket, now))
+                task = asyncio.get_running_loop().create_task(self._tell(self._ledger, caller.owner, bucket, now))
                 self._under_way.add(task)
                 task.add_done_callback(self._under_way.discard)
-        return self.left(caller, now)
+        return bucket.left(now)
 
     def left(self, caller: Caller, now: datetime) -> Balance:
-        owner = _owner(caller)
-        allowance = self._allowance(owner)
-        bucket = self._buckets.get(owner)
-        owed = max(timedelta(0), bucket.full_at - now).total_seconds() if bucket is not None else 0
-        left = allowance.capacity - math.ceil(owed * allowance.restore_rate)
-        return Balance(max(0, left), allowance.restore_rate)
+        return self._bucket(caller, now).left(now)
 
     def learn(self, caller: Caller, tier: Tier | None) -> None:
         """What the database says of the caller's tier. Until it has said so once, a customer counts as a standard one."""
-        if tier is not None:
-            self._tiers[_owner(caller)] = tier
+        if tier is not None and (bucket := self._buckets.get(caller.owner)) is not None:
+            bucket.allowance = self._allowances[tier]
 
     async def settled(self) -> None:
         """Once the ledger was told, or could not be, of all that is on its way to it."""
         while self._under_way:
             await asyncio.wait(self._under_way)
 
-    def _allowance(self, owner: _Owner) -> Allowance:
-        if owner[0] is CallerKind.OPERATOR:
-            return self._allowances[OPERATORS]
-        return self._allowances[self._tiers.get(owner, Tier.STANDARD)]
-
-    def _bucket(self, owner: _Owner, now: datetime) -> _Bucket:
-        if owner not in self._buckets:
+    def _bucket(self, caller: Caller, now: datetime) -> _Bucket:
+        bucket = self._buckets.get(caller.owner)
+        if bucket is None:
             if len(self._buckets) >= _KEPT:
                 # a full one says nothing
                 self._buckets = {
                     owner: one for owner, one in self._buckets.items() if one.full_at > now or one.untold or one.telling
                 }
-                self._tiers = {owner: tier for owner, tier in self._tiers.items() if owner in self._buckets}
-            self._buckets[owner] = _Bucket()
-        return self._buckets[owner]
+            unknown = OPERATORS if caller.kind is CallerKind.OPERATOR else Tier.STANDARD
+            bucket = self._buckets[caller.owner] = _Bucket(self._allowances[unknown])
+        return bucket
 
-    async def _tell(self, ledger: Ledger, owner: _Owner, bucket: _Bucket, now: datetime) -> None:
+    async def _tell(self, ledger: Ledger, owner: str, bucket: _Bucket, now: datetime) -> None:
         telling, bucket.untold = bucket.untold, timedelta(0)
         try:
-            common = await ledger.take("/".join(map(str, owner)), telling, now=now)
+            common = await ledger.take(owner, telling, now=now)
         except Exception as error:
             _log.warning("the ledger of buckets does not answer: %s", type(error).__name__)
             bucket.untold += telling
@@ -187,8 +178,3 @@ class Buckets:
             bucket.tell_from = now + _TELL_EVERY
         finally:
             bucket.telling = False
-
-
-def _owner(caller: Caller) -> _Owner:
-    """Whose bucket it is: all keys and sessions of a customer share one."""
-    return caller.kind, caller.customer_id or caller.key_id
