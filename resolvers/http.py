@@ -82,7 +82,6 @@ class Endpoint:
         begun = time.perf_counter()
         sent = headers_of(request)
         origin = origin_of(request, sent, self._clock())
-        answer = Answer()
         media_type = JSON
         headers = {"cache-control": "no-store", "vary": "Accept", "x-request-id": origin.request_id}
         try:
@@ -98,7 +97,7 @@ class Endpoint:
             if answer.wrong_method:
                 headers["allow"] = "POST"
         except _BadRequest as refused:
-            status = refused.status
+            answer, status = Answer(), refused.status
             headers |= refused.headers
             extensions = {"code": "BAD_REQUEST", "requestId": origin.request_id}
             body = {"errors": [{"message": str(refused), "extensions": extensions}]}

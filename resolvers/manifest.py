@@ -16,6 +16,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -64,7 +65,9 @@ class Documents:
         return query
 
 
+@lru_cache(maxsize=128)
 def hash_of(text: str) -> str:
+    """Remembered: most requests ask what was asked before."""
     return sha256(text.encode()).hexdigest()
 
 
