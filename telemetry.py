@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import orjson
+
 # Operations by the hashes of the documents that are known beforehand.
 Documents = Mapping[str, Collection[str]]
 
@@ -111,7 +113,7 @@ class Lines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            self._write(json.dumps(self._line(record), separators=(",", ":")) + "\n")
+            self._write(_written(self._line(record)) + "\n")
         except Exception:
             self.handleError(record)
 
@@ -178,12 +180,20 @@ class Lines(logging.Handler):
             daemon.sendto(datagram, (host, int(port)))
 
 
+def _written(line: Mapping[str, Any]) -> str:
+    try:
+        return orjson.dumps(line).decode()
+    except TypeError:
+        # half a character, as a traceback may quote one
+        return json.dumps(line, separators=(",", ":"))
+
+
 def _object(text: str) -> dict[str, Any] | None:
     """A message that is a JSON object; None where it is a sentence."""
     if not text.startswith("{"):
         return None
     try:
-        said: dict[str, Any] = json.loads(text)
+        said: dict[str, Any] = orjson.loads(text)
     except ValueError:
         return None
     return said

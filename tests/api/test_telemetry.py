@@ -214,6 +214,14 @@ def test_a_sentence_and_a_traceback_are_one_line_of_json_too(written: list[str])
     assert all(line.endswith("\n") and line.count("\n") == 1 for line in written)
 
 
+def test_half_a_character_is_no_reason_to_lose_a_line() -> None:
+    lines: list[str] = []
+    out = telemetry.Lines(lines.append, function=FUNCTION, documents=dict, environ={})
+    for text in ("Grüße an \N{SNOWMAN}", "half of one: \ud83d"):
+        out.handle(logging.makeLogRecord({"msg": text}))
+    assert [json.loads(line)["message"] for line in lines] == ["Grüße an \N{SNOWMAN}", "half of one: \ud83d"]
+
+
 def test_outside_of_lambda_nothing_changes() -> None:
     before = list(logging.getLogger().handlers)
     telemetry.install({}, documents=dict)
@@ -227,4 +235,4 @@ def test_nothing_is_imported_for_it_that_takes_its_time() -> None:
         line.split()[1].partition(".")[0] for line in source.splitlines() if line.startswith(("import ", "from "))
     }
     assert imported.isdisjoint(heavy)
-    assert imported <= set(sys.stdlib_module_names)
+    assert imported <= {*sys.stdlib_module_names, "orjson"}
