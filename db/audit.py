@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -93,9 +93,8 @@ class Wanted:
 
     def _values(self) -> tuple[Any, ...]:
         return (
-            # no event is older than the epoch, and an id could not say that it was
-            max(self.since, _EPOCH) if self.since is not None else _EPOCH,
-            max(self.until, _EPOCH),
+            first_id(self.since or _EPOCH),
+            first_id(self.until),
             self.event_types,
             self.actions,
             self.statuses,
@@ -106,19 +105,31 @@ class Wanted:
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def first_id(at: datetime) -> UUID:
+    """The least that an event of this instant can have, as `app.first_id` says, or of the epoch for any before it.
+
+    PostgreSQL would call that function again for each month, which takes as long as to look into it.
+    """
+    # no event is older than the epoch, and an id could not say that it was
+    milliseconds, rest = divmod((max(at, _EPOCH) - _EPOCH) // timedelta(microseconds=1), 1000)
+    return UUID(int=(milliseconds << 16 | 0x7000 | rest * 4096 // 1000) << 64 | 1 << 63)
+
+
 _EVENT = columns(EventRow, prefix="e.")
 _WRITTEN = """
     customer_id, event_type, action, resource_type, resource_id, actor, actor_kind, actor_email, actor_ip,
     actor_user_agent, status, error_message, request_id
 """
 
-# $1 limit, $2 after, $3 and $4 instants, $5 types, $6 actions, $7 statuses, $8 actor,
+# $1 limit, $2 after, $3 and $4 since and until, as ids, $5 types, $6 actions, $7 statuses, $8 actor,
 # $9 and $10 resource, $11 customers.
 # An event's id says when it was, and months are told apart by it: bounds on the id leave other months untouched.
 _WHICH = """
     e.id < coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-    and e.id >= app.first_id($3::timestamptz)
-    and e.id < app.first_id($4::timestamptz)
+    and e.id >= $3::uuid
+    and e.id < $4::uuid
     and ($5::text[] is null or e.event_type = any($5))
     and ($6::text[] is null or e.action = any($6))
     and ($7::text[] is null or e.status = any($7))
@@ -139,10 +150,10 @@ _PAGES_OF_CUSTOMERS = f"""
            ) as e
      order by e.id desc
 """
-# The newest of all, which most ask for: $1 limit, $2 after, $3 until, $4 customers. A plan for any values takes every
-# condition more for one that few rows meet, and reads a whole trail in order to sort it, where the last page is enough.
+# The newest of all, which most ask for: $1 limit, $2 after, $3 until, as an id, $4 customers. A plan for any values takes
+# every condition more for one that few rows meet, and reads a whole trail to sort it, where the last page is enough.
 _NEWEST = """
-    e.id < coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff') and e.id < app.first_id($3::timestamptz)
+    e.id < coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff') and e.id < $3::uuid
 """
 _NEWEST_OF_ALL = f"select {{row}} from audit_events e where {_NEWEST} order by e.id desc limit $1::int"
 _NEWEST_OF_PARENT = f"""
@@ -197,7 +208,7 @@ async def page(
     if wanted.narrows:
         sql, bounds = _PAGE_OF_CUSTOMER if customer else _PAGE_OF_ALL, values
     else:
-        sql, bounds = _NEWEST_OF_CUSTOMER if customer else _NEWEST_OF_ALL, [max(wanted.until, _EPOCH), *customer]
+        sql, bounds = _NEWEST_OF_CUSTOMER if customer else _NEWEST_OF_ALL, [first_id(wanted.until), *customer]
     rows = await session.shown(row, sql, "e.", first + 1, after, *bounds)
 
     async def count() -> int:
@@ -219,7 +230,7 @@ async def pages_by_customers(
     if wanted.narrows:
         sql, bounds = _PAGES_OF_CUSTOMERS, wanted._values()
     else:
-        sql, bounds = _NEWEST_OF_CUSTOMERS, (max(wanted.until, _EPOCH),)
+        sql, bounds = _NEWEST_OF_CUSTOMERS, (first_id(wanted.until),)
     return await session.shown(row, sql, "e.", first + 1, after, *bounds, customer_ids)
 
 

@@ -89,7 +89,7 @@ def _window_of_caller(id: UUID, first: int | None = None, after: str | None = No
 
 
 def _values(context: Context, **_: Any) -> Sequence[Any]:
-    return (context.now + _A_LITTLE,)
+    return (audit.first_id(context.now + _A_LITTLE),)
 
 
 async def _events_of_caller(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
@@ -187,6 +187,24 @@ async def test_since_is_included_and_until_is_not(admin: asyncpg.Connection, acm
     assert await found(acme, {"until": second}) == ["0"]
     assert await found(acme, {"since": first, "until": third}) == ["1", "0"]
     assert await found(acme, {"since": second, "until": second}) == []
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        datetime(1970, 1, 1, tzinfo=UTC),
+        datetime(2026, 11, 28, 16, 5, 2, 7, tzinfo=UTC),
+        datetime(2026, 11, 28, 23, 59, 59, 999_999, tzinfo=timezone(timedelta(hours=-5))),
+        datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC),
+    ],
+    ids=str,
+)
+async def test_an_instant_bounds_ids_as_in_the_database(admin: asyncpg.Connection, at: datetime) -> None:
+    assert audit.first_id(at) == await admin.fetchval("select app.first_id($1)", at)
+
+
+def test_what_was_before_the_epoch_bounds_ids_as_it_does() -> None:
+    assert audit.first_id(datetime(1, 1, 1, tzinfo=UTC)) == audit.first_id(datetime(1970, 1, 1, tzinfo=UTC))
 
 
 async def test_events_of_other_months_are_found(admin: asyncpg.Connection, acme: Tenant) -> None:
