@@ -123,11 +123,14 @@ _WRITTEN = """
     actor_user_agent, status, error_message, request_id
 """
 
+# The trail is what it was when a call came: no call sees its own events, whichever statement writes them.
+_STOOD = "e.xid is distinct from pg_current_xact_id_if_assigned()"
+
 # $1 limit, $2 after, $3 and $4 since and until, as ids, $5 types, $6 actions, $7 statuses, $8 actor,
 # $9 and $10 resource, $11 customers.
 # An event's id says when it was, and months are told apart by it: bounds on the id leave other months untouched.
-_WHICH = """
-    e.id < coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+_WHICH = f"""
+    {_STOOD} and e.id < coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
     and e.id >= $3::uuid
     and e.id < $4::uuid
     and ($5::text[] is null or e.event_type = any($5))
@@ -152,8 +155,8 @@ _PAGES_OF_CUSTOMERS = f"""
 """
 # The newest of all, which most ask for: $1 limit, $2 after, $3 until, as an id, $4 customers. A plan for any values takes
 # every condition more for one that few rows meet, and reads a whole trail to sort it, where the last page is enough.
-_NEWEST = """
-    e.id < coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff') and e.id < $3::uuid
+_NEWEST = f"""
+    {_STOOD} and e.id < coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff') and e.id < $3::uuid
 """
 _NEWEST_OF_ALL = f"select {{row}} from audit_events e where {_NEWEST} order by e.id desc limit $1::int"
 _NEWEST_OF_PARENT = f"""

@@ -25,9 +25,6 @@ _CREDENTIALS_ENDED = "LL004"
 _CONTEXT_REFUSED = "LL002"
 _LATE = (asyncpg.QueryCanceledError, TimeoutError)
 
-# Who asks of the trail sees the event of that very call in it, which a statement cannot that has just written it.
-_OWN_EVENT = "audit_events"
-
 # Says for whom a transaction speaks, along with a statement or with None, and gives that statement's rows. `again`: what
 # was to be told of it stands already.
 Opening: TypeAlias = Callable[["str | None", tuple[Any, ...], bool], Awaitable[list[tuple[Any, ...]]]]
@@ -231,7 +228,7 @@ class Session:
 
     async def _fetch(self, sql: str, args: tuple[Any, ...]) -> Sequence[Any]:
         async with self._lock:
-            if self._opening is not None and _OWN_EVENT not in sql:
+            if self._opening is not None:
                 return await self._open_by(sql, args)
             await self._go_on()
             self._count()

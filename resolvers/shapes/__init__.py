@@ -74,7 +74,7 @@ class Edge:
     It `reads` these attributes of its parents. With a `row`, `ask` also takes as `row` a narrower one, which has no more
     than is read of its objects, and the lists that the database writes of them. A list that it may write is `listed`.
 
-    It asks so many statements, if all goes well, where 2 is several, or one that is to see its own query's event.
+    It asks so many statements, if all goes well, where 2 is several.
     """
 
     kind: Literal["one", "many", "page", "value"]

@@ -130,9 +130,8 @@ OF_CUSTOMER = Edge(
     "AuditEvent",
     EventRow,
     listed=Listed(audit.LISTED_OF_CUSTOMER, _values, _window_of_customer),
-    asks=2,
 )
 OF_CALLER = Edge(
-    "page", _events_of_caller, "AuditEvent", EventRow, listed=Listed(audit.LISTED, _values, _window_of_caller), asks=2
+    "page", _events_of_caller, "AuditEvent", EventRow, listed=Listed(audit.LISTED, _values, _window_of_caller)
 )
 SHAPES = {"AuditEvent": _EVENT}

@@ -303,3 +303,24 @@ async def test_one_statement_reads_the_events_of_many_customers(acme: Tenant, gl
         counts = await audit.OF_CUSTOMER.count(session, customers, wanted=wanted)
         assert dict(counts) == {acme.customer_id: 2, globex.customer_id: 1}
         assert session.statements == before + 2
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "auditEvents(first: 500) { nodes { requestId } }",
+        "auditEvents(first: 500) { totalCount nodes { requestId } }",
+        'auditEvents(first: 500, filter: {eventType: ["api.query"]}) { nodes { requestId metadata } pageInfo { endCursor } }',
+        'customer { auditEvents(first: 500, filter: {eventType: ["api.query"]}) { totalCount nodes { requestId } } }',
+        "customer { name balanceDue auditEvents(first: 500) { nodes { requestId } } invoices { totalCount } }",
+    ],
+)
+async def test_a_call_sees_the_events_before_it_and_not_its_own_however_it_asks(acme: Tenant, asked: str) -> None:
+    earlier: list[str] = []
+    for _ in range(3):
+        answer = await acme.post(f"{{ {asked} }}")
+        data = answer.json()["data"]
+        trail = (data.get("customer") or data)["auditEvents"]
+        assert [node["requestId"] for node in trail["nodes"]] == earlier
+        assert trail.get("totalCount", len(earlier)) == len(earlier)
+        earlier.insert(0, answer.headers["x-request-id"])

@@ -125,13 +125,6 @@ async def test_a_second_statement_is_asked_in_another_transaction_for_the_same_c
     assert await line.events(admin) == 1
 
 
-async def test_what_must_see_its_own_event_begins_with_it(line: Line) -> None:
-    async with line.query() as session:
-        asked = "select count(*) from audit_events where request_id = $1"
-        assert await session.value(asked, f"alone-{line.tenant.key_id}-{line.requests}") == 1
-    assert line.heard() == ["begin", "open", "ask", "commit"]
-
-
 async def test_what_fails_leaves_no_event(line: Line, admin: asyncpg.Connection) -> None:
     with pytest.raises(asyncpg.DivisionByZeroError):
         async with line.query() as session:
