@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from functools import cached_property
 from typing import Any, Final, Protocol, TypeAlias
 from uuid import UUID
 
@@ -28,7 +29,7 @@ LIFE_OF_WRONG: Final = timedelta(minutes=5)
 CAPACITY: Final = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class VerifiedKey:
     """`customer_id` is None for an operator's, whose epoch is 0. `scopes` as granted."""
 
@@ -41,6 +42,10 @@ class VerifiedKey:
 
     def caller(self) -> Caller:
         """Who asks with the key itself."""
+        return self._caller
+
+    @cached_property
+    def _caller(self) -> Caller:
         return Caller(
             kind=CallerKind.OPERATOR if self.customer_id is None else CallerKind.TENANT,
             customer_id=self.customer_id,
@@ -90,7 +95,7 @@ class MemoryCache:
             raise ValueError("revocation holds within five seconds: no entry may be older")
         self._capacity = capacity
         self._oldest = oldest
-        self._pepper = b""
+        self._mac: hmac.HMAC | None = None
         self._good: dict[bytes, tuple[datetime, VerifiedKey]] = {}
         self._bad: dict[bytes, tuple[datetime, Standing]] = {}
 
@@ -122,9 +127,11 @@ class MemoryCache:
         _put_in(self._bad, digest, (now, standing), self._capacity)
 
     def _digest(self, secret: str) -> bytes:
-        if not self._pepper:
-            self._pepper = secrets.token_bytes(32)
-        return hmac.digest(self._pepper, secret.encode(), hashlib.sha256)
+        if self._mac is None:
+            self._mac = hmac.new(secrets.token_bytes(32), digestmod=hashlib.sha256)
+        mac = self._mac.copy()
+        mac.update(secret.encode())
+        return mac.digest()
 
 
 class SharedCache:
