@@ -74,7 +74,7 @@ def authorizer(event: dict[str, Any], context: object) -> dict[str, object]:
     from auth import authorizer as asked
 
     authorization = next((text for name, text in event["headers"].items() if name.lower() == "authorization"), None)
-    decision = asyncio.run(_authorizer().decide(authorization, now=datetime.now(UTC)))
+    decision = _runner().run(_authorizer().decide(authorization, now=datetime.now(UTC)))
     line = {"request": event["requestContext"]["requestId"], "verdict": decision.verdict, "reason": decision.reason}
     _decisions.info("%s", json.dumps(line))
     return asked.answer(decision)
@@ -354,6 +354,12 @@ def _application() -> Any:
         lifespan="off",
         text_mime_types=["application/graphql-response+json", "application/json", "text/", "image/svg+xml"],
     )
+
+
+@cache
+def _runner() -> asyncio.Runner:
+    """Of what answers each request, so that not each of them makes a loop, and a thread to ask DynamoDB in."""
+    return asyncio.Runner()
 
 
 @cache
