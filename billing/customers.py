@@ -50,9 +50,8 @@ def tier_periods(customer: CustomerRow) -> tuple[TierPeriod, ...]:
 
 def tier_on(customer: CustomerRow, day: date) -> Tier:
     """Before its first day, the tier that it begins with."""
-    starts = _starts(customer)
-    begun = [tier for start, tier in starts if start <= day]
-    return begun[-1] if begun else starts[0][1]
+    begun = [tier for start, tier in zip(customer.tier_starts, customer.tiers, strict=True) if start <= day]
+    return Tier(begun[-1] if begun else customer.tiers[0])
 
 
 async def named(session: Session, customer_ids: Sequence[UUID] | None, *, left_out: str) -> list[UUID] | None:
