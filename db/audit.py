@@ -154,9 +154,12 @@ _PAGES_OF_CUSTOMERS = f"""
      order by e.id desc
 """
 # The newest of all, which most ask for: $1 limit, $2 after, $3 until, as an id, $4 customers. A plan for any values takes
-# every condition more for one that few rows meet, and reads a whole trail to sort it, where the last page is enough.
+# every condition more for one that few rows meet, and reads a whole trail to sort it, where the last page is enough. The
+# lower bound holds nothing back: between two bounds few rows are thought to be, so that a plan for any values is kept,
+# where one for the values given would be made at each call, over all months.
 _NEWEST = f"""
     {_STOOD} and e.id < coalesce($2::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff') and e.id < $3::uuid
+    and e.id >= '00000000-0000-0000-0000-000000000000'
 """
 _NEWEST_OF_ALL = f"select {{row}} from audit_events e where {_NEWEST} order by e.id desc limit $1::int"
 _NEWEST_OF_PARENT = f"""

@@ -45,7 +45,9 @@ async def test_explain_analyze_tells_how_many_rows_were_left_out(acme: Tenant, g
                 "insert into support_tickets (customer_id, subject, created_by) values (app.tenant(), 'Help', 'me')"
             )
     async with acme.session() as session:
-        await session.execute("set local enable_indexscan = off; set local enable_bitmapscan = off")
+        await session.execute(
+            "set local enable_seqscan = on; set local enable_indexscan = off; set local enable_bitmapscan = off"
+        )
         told = json.loads(
             await session.value(
                 "explain (analyze, format json) select from support_tickets where customer_id is not null"
