@@ -46,6 +46,8 @@ _ARRAYS = (
 )
 # An idle connection is given up after this long: a firewall may have dropped it without a word.
 _STALE_SECONDS = 300
+# PostgreSQL reads through all of them for whoever asks whether one was prepared in SQL, as `app.clean` does.
+_PREPARED = 100
 # For so long after its last answer it is not asked whether it is there: a sandbox may have been frozen in longer.
 _AT_HAND_SECONDS = 1
 
@@ -194,7 +196,7 @@ class Connections:
             password=password,
             timeout=_PATIENCE_WITH_NEW,
             command_timeout=60,
-            statement_cache_size=0 if self.pooled else 256,
+            statement_cache_size=0 if self.pooled else _PREPARED,
         )
 
     def _keep(self, role: Role, held: _Held, session: Session) -> None:

@@ -148,7 +148,9 @@ class Session:
         `token` is signed by `auth.contexts`; `facts` are {"key", "session", "epoch"}. Raises Unauthenticated where the
         key, session or customer no longer works, and ContextRefused, after which the transaction is a new one.
         """
-        told = orjson.dumps(facts).decode(), orjson.dumps(event).decode() if event is not None else None, read_only
+        # where nothing began, whoever lent the connection has looked at it
+        known = facts if self.begun else {**facts, "looked": True}
+        told = orjson.dumps(known).decode(), orjson.dumps(event).decode() if event is not None else None, read_only
         text = self._open_with if sql is None else _opening_with(sql, self._open_with)
         try:
             with signed_argument():

@@ -324,3 +324,28 @@ async def test_a_call_sees_the_events_before_it_and_not_its_own_however_it_asks(
         assert [node["requestId"] for node in trail["nodes"]] == earlier
         assert trail.get("totalCount", len(earlier)) == len(earlier)
         earlier.insert(0, answer.headers["x-request-id"])
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"event_type": ""},
+        {"event_type": "x" * 101},
+        {"action": "fly"},
+        {"actor_kind": "robot"},
+        {"status": "fine"},
+        {"action": "READ"},
+    ],
+    ids=str,
+)
+async def test_an_event_is_told_in_the_words_that_there_are(acme: Tenant, given: dict[str, str]) -> None:
+    with pytest.raises(asyncpg.CheckViolationError):
+        await record(acme, "r-1", **given)
+    assert await found(acme) == []
+
+
+async def test_the_words_are_those_of_the_schema(acme: Tenant) -> None:
+    for action in AuditAction:
+        for status in AuditStatus:
+            await record(acme, f"{action.value} {status.value}", action=action.value, status=status.value)
+    assert len(await found(acme)) == len(AuditAction) * len(AuditStatus)
