@@ -45,13 +45,13 @@ def status_on(customer: CustomerRow, day: date) -> CustomerStatus:
 
 def tier_periods(customer: CustomerRow) -> tuple[TierPeriod, ...]:
     """Oldest first; neighbours differ. The last one lasts on, beyond the closing day too."""
-    return history(_starts(customer))
+    return history(customer.tiers)
 
 
 def tier_on(customer: CustomerRow, day: date) -> Tier:
     """Before its first day, the tier that it begins with."""
-    begun = [tier for start, tier in zip(customer.tier_starts, customer.tiers, strict=True) if start <= day]
-    return Tier(begun[-1] if begun else customer.tiers[0])
+    begun = [tier for start, tier in customer.tiers if start <= day]
+    return begun[-1] if begun else customer.tiers[0][1]
 
 
 async def named(session: Session, customer_ids: Sequence[UUID] | None, *, left_out: str) -> list[UUID] | None:
@@ -122,7 +122,7 @@ async def change_tier(
     if tier_on(customer, day) is tier:
         return customer
     await _refuse_billed(session, customer, day, "change the tier of")
-    kept = [(start, before) for start, before in _starts(customer) if start < day]
+    kept = [(start, before) for start, before in customer.tiers if start < day]
     # the same tier on both sides of the day: what was planned is gone, and the period before just goes on
     added = [] if kept and kept[-1][1] is tier else [(day, tier)]
     await customers.replace_tiers(session, id, added, since=day, at=now)
@@ -174,7 +174,7 @@ async def close(session: Session, id: UUID, *, reason: str, closed_on: date | No
     await _refuse_billed(session, customer, day, "close")
     # a customer keeps the tier that it began with, even if it closes on its first day
     since = max(day, customer.active_from + timedelta(days=1))
-    if any(start >= since for start in customer.tier_starts):
+    if any(start >= since for start, _ in customer.tiers):
         await customers.replace_tiers(session, id, [], since=since, at=now)
     await customers.close(session, id, closed_on=day, reason=why, at=now)
     return await customers.get(session, id)
@@ -188,10 +188,6 @@ async def _lock_with_invoices(session: Session, id: UUID) -> CustomerRow:
     await customers.get(session, id)
     await invoices.lock_counters(session, [id])
     return await customers.lock(session, id)
-
-
-def _starts(customer: CustomerRow) -> list[tuple[date, Tier]]:
-    return [(start, Tier(tier)) for start, tier in zip(customer.tier_starts, customer.tiers, strict=True)]
 
 
 def _refuse_closed(customer: CustomerRow, action: str, *, on: date) -> None:

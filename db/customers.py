@@ -24,12 +24,12 @@ class CustomerStatus(StrEnum):
     CLOSED = "closed"
 
 
-_HISTORY = "from tier_history h where h.customer_id = customers.id order by h.starts_on"
-
-
 @dataclass(frozen=True, slots=True)
 class CustomerRow:
-    """`tags` and `custom_config` are JSON texts. `tiers` begin on the days of `tier_starts`, oldest first."""
+    """`tags` and `custom_config` are JSON texts; `begun` says of each tier "2026-11-01 standard", oldest first.
+
+    One text each, since another look at the history costs as much as all the rest of a row.
+    """
 
     id: UUID
     name: str
@@ -51,8 +51,19 @@ class CustomerRow:
     epoch: int
     created_at: datetime
     updated_at: datetime
-    tier_starts: list[date] = field(metadata={"sql": f"array(select h.starts_on {_HISTORY})"})
-    tiers: list[str] = field(metadata={"sql": f"array(select h.tier {_HISTORY})"})
+    begun: list[str] = field(
+        metadata={
+            "sql": """array(
+                select to_char(h.starts_on, 'YYYY-MM-DD ') || h.tier
+                  from tier_history h where h.customer_id = customers.id order by h.starts_on
+            )"""
+        }
+    )
+
+    @property
+    def tiers(self) -> list[tuple[date, Tier]]:
+        """Each with the day that it begins on, oldest first."""
+        return [(date.fromisoformat(one[:10]), Tier(one[11:])) for one in self.begun]
 
 
 @dataclass(frozen=True, slots=True)

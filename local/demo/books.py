@@ -224,8 +224,7 @@ def _customer(calendar: Calendar, company: Company) -> CustomerRow:
         epoch=1 + sum(event is not None for event in (company.closed, company.suspended)),
         created_at=made_at,
         updated_at=max(changes),
-        tier_starts=[start for start, _ in tiers],
-        tiers=[tier for _, tier in tiers],
+        begun=[f"{start} {tier}" for start, tier in tiers],
     )
 
 

@@ -178,7 +178,8 @@ async def _customers(connection: asyncpg.Connection, calendar: Calendar, books: 
     tiers: list[dict[str, Any]] = []
     for account in books.accounts.values():
         row = asdict(account.customer)
-        for start, tier in zip(row.pop("tier_starts"), row.pop("tiers"), strict=True):
+        del row["begun"]
+        for start, tier in account.customer.tiers:
             planned = len(tiers) and tiers[-1]["customer_id"] == row["id"]
             at = (
                 ledger.entered(calendar, account.company.then[0])

@@ -67,13 +67,13 @@ _CUSTOMER = Shape(
     derived={
         "id": id_of("cus"),
         "status": derived(lambda row, context: status_on(row, context.today), "closed_on suspended_at"),
-        "tier": derived(lambda row, context: tier_on(row, context.today), "tiers tier_starts"),
+        "tier": derived(lambda row, context: tier_on(row, context.today), "begun"),
         "tags": derived(lambda row, _: orjson.loads(row.tags), "tags"),
         "custom_config": derived(lambda row, _: orjson.loads(row.custom_config), "custom_config"),
     },
     edges={
-        "tier_history": Edge("many", _histories, "TierPeriod", reads=names("tiers tier_starts"), asks=0),
-        "features": Edge("one", _features, "TierFeatures", reads=names("tiers tier_starts")),
+        "tier_history": Edge("many", _histories, "TierPeriod", reads=names("begun"), asks=0),
+        "features": Edge("one", _features, "TierFeatures", reads=names("begun")),
         "usage": "usage.OF_CUSTOMER",
         "invoices": "invoices.OF_CUSTOMER",
         "tickets": "tickets.OF_CUSTOMER",

@@ -106,7 +106,7 @@ async def billed(session: Session, customer: CustomerRow, month: date, status: s
 
 
 def history(customer: CustomerRow) -> list[tuple[date, str]]:
-    return list(zip(customer.tier_starts, customer.tiers, strict=True))
+    return [(start, tier.value) for start, tier in customer.tiers]
 
 
 # ---------------------------------------------------------------- made
