@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, make_dataclass
 from decimal import Decimal
@@ -136,7 +136,7 @@ class Session:
         self,
         token: str,
         *,
-        facts: dict[str, Any],
+        facts: Mapping[str, Any],
         event: dict[str, Any] | None,
         read_only: bool,
         sql: str | None = None,

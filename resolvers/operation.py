@@ -173,17 +173,13 @@ class Operations:
 
         `again`: its event was committed before.
         """
-        subject = str(caller.customer_id if caller.kind is CallerKind.TENANT else caller.key_id)
-        facts = {
-            "key": str(caller.key_id),
-            "session": str(caller.session.jti) if caller.session else None,
-            "epoch": caller.epoch,
-        }
 
         async def open() -> list[tuple[Any, ...]]:
-            token = contexts.sign(self.keyring.signs_contexts, caller.kind.value, subject, origin.now)
+            token = contexts.sign(self.keyring.signs_contexts, caller.kind.value, caller.subject, origin.now)
             told = None if again else event
-            return await session.open(token, facts=facts, event=told, read_only=read_only, sql=sql, args=args)
+            return await session.open(
+                token, facts=caller.credentials, event=told, read_only=read_only, sql=sql, args=args
+            )
 
         return await self.keyring.signing(open, now=origin.now)
 
@@ -252,7 +248,7 @@ def _query(origin: Origin, caller: Caller, facts: Facts) -> dict[str, Any]:
 
 def _who(origin: Origin, caller: Caller | None) -> dict[str, Any]:
     return {
-        "customer_id": str(caller.customer_id) if caller is not None and caller.customer_id is not None else None,
+        "customer_id": caller.subject if caller is not None and caller.customer_id is not None else None,
         "actor": caller.name if caller is not None else "anonymous",
         "actor_kind": caller.kind.value if caller is not None else "anonymous",
         "actor_ip": origin.address,
