@@ -39,6 +39,14 @@ async def test_after_any_number_of_crashes_the_books_are_those_of_an_undisturbed
 
 @pytest.mark.parametrize("wrong", designs.SCHEMA)
 async def test_a_wrong_design_does_not_survive_it(tmp_path: Path, wrong: str) -> None:
-    async with brewing(tmp_path, wrong=wrong, seed=SEED) as storm:
-        await storm.rage(min(CRASHES, 30))
-        assert CAUGHT[wrong] in await storm.problems(), f"seed {SEED}"
+    """Not three storms in a row: whom one of them hits is chance."""
+    found: dict[str, int] = {}
+    for more in range(3):
+        folder = tmp_path / str(more)
+        folder.mkdir()
+        async with brewing(folder, wrong=wrong, seed=SEED + more) as storm:
+            await storm.rage(min(CRASHES, 30))
+            found |= await storm.problems()
+        if CAUGHT[wrong] in found:
+            return
+    pytest.fail(f"seed {SEED}: {found}")
