@@ -150,7 +150,7 @@ class Core:
         """Raises Refused."""
         if holds_nul(question.variables):
             raise Refused("INVALID", "NUL in a variable", [_said("Text cannot hold the character U+0000.")])
-        document = self._document(self._text(question, caller), caller)
+        document = self._document(*self._text(question, caller), caller)
         asked = document.operations.get(question.operation_name)
         if asked is None:
             if question.operation_name is None:
@@ -203,8 +203,8 @@ class Core:
             if name is not None
         ]
 
-    def _text(self, question: Question, caller: Caller | None) -> str:
-        """Raises Refused."""
+    def _text(self, question: Question, caller: Caller | None) -> tuple[str, str]:
+        """And its hash. Raises Refused."""
         try:
             return self._known.text(question.query, question.hash)
         except Unknown as error:
@@ -216,9 +216,8 @@ class Core:
         error = Unauthenticated("no credentials")
         return Refused("UNAUTHENTICATED", error.reason, [Problem.of(error)])
 
-    def _document(self, text: str, caller: Caller | None) -> _Document:
+    def _document(self, text: str, hash: str, caller: Caller | None) -> _Document:
         """Parsed, validated and within limits, from the cache where it can be. Raises Refused."""
-        hash = hash_of(text)
         known = self._documents.get(hash)
         node = known.node if known is not None else self._parsed(text)
         if caller is None and not only_signs_in(self._declared, node):

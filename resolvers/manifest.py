@@ -1,7 +1,7 @@
 """Documents that are known before anybody asks them: of front ends that are ours, by the SHA-256 of their whole text.
 
     documents = Documents(read(path), alone=True)      # nothing else runs
-    text = documents.text(query, hash)                 # raises Unknown
+    text, hash = documents.text(query, hash)           # raises Unknown
 
 `python -m resolvers.manifest FOLDER...` prints the manifest of all `*.graphql` files in these folders and below:
 
@@ -16,7 +16,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -49,25 +48,23 @@ class Documents:
     known: Mapping[str, str] = field(default_factory=dict)
     alone: bool = False
 
-    def text(self, query: str, hash: str | None) -> str:
-        """What is to run, of a client that sends one or both of them; `query` is empty without. Raises Unknown."""
+    def text(self, query: str, hash: str | None) -> tuple[str, str]:
+        """What is to run, and its hash, of a client that sends one or both of them; `query` is empty without. Raises Unknown."""
         if not query:
             text = self.known.get(hash or "")
-            if text is None:
+            if hash is None or text is None:
                 # in these very words Apollo's clients, and those that do as they do, send the text after all
                 raise Unknown("PersistedQueryNotFound")
-            return text
+            return text, hash
         own = hash_of(query)
         if hash is not None and hash != own:
             raise Unknown("`sha256Hash` is the hash of another text than that of `query`.")
         if self.alone and own not in self.known:
             raise Unknown("Only documents that were made known beforehand run here, and this is none of them.")
-        return query
+        return query, own
 
 
-@lru_cache(maxsize=128)
 def hash_of(text: str) -> str:
-    """Remembered: most requests ask what was asked before."""
     return sha256(text.encode()).hexdigest()
 
 

@@ -18,7 +18,7 @@ from resolvers.arguments import Surprise, Variables
 from resolvers.beforehand import Made
 from resolvers.engine import Prepares, Problem, Question, Ready, Result, log_fault
 from resolvers.limits import Limits, holds_nul
-from resolvers.manifest import Documents, Unknown, hash_of
+from resolvers.manifest import Documents, Unknown
 from resolvers.reading import Reading
 from schema.context import Context, Facts
 
@@ -86,10 +86,10 @@ class Readings:
         if caller is None:
             return self._core().prepared(question, caller)
         try:
-            text = self._documents.text(question.query, question.hash)
+            _, hash = self._documents.text(question.query, question.hash)
         except Unknown:
             return self._core().prepared(question, caller)
-        place = hash_of(text), question.operation_name
+        place = hash, question.operation_name
         ready: Ready | None = None
         if place not in self._known:
             if (made := self._beforehand.get(place)) is not None:

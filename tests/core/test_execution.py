@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+from functools import _lru_cache_wrapper
 from hashlib import sha256
+from secrets import token_hex
 from unittest.mock import patch
 
 import graphql
@@ -125,9 +128,15 @@ async def test_the_documents_kept_are_bounded_and_the_least_used_goes() -> None:
 
 async def test_nothing_of_a_strangers_document_is_kept() -> None:
     toy = Toy.new()
-    await toy.ask('mutation { createSession(key: "good") { session { token } } }', scopes=None)
+    document = f'mutation {{ createSession(key: "good") {{ session {{ token }} }} }} #{token_hex()}'
+    await toy.ask(document, scopes=None)
     assert "good" not in str(toy.core._documents)
     assert len(toy.core._documents) == 0
+    caches = [one for one in gc.get_objects() if isinstance(one, _lru_cache_wrapper)]
+    assert len(caches) > 10
+    assert [
+        one for one in caches if any(type(held) is dict and document in held for held in gc.get_referents(one))
+    ] == []
 
 
 async def test_what_is_known_before_an_operation_runs() -> None:
