@@ -133,24 +133,20 @@ Items: TypeAlias = Mapping[str, Written | None]
 
 def written(listing: Listing, items: Items, parent: str) -> Written:
     """All of its rows. `parent` is the name of the row that it hangs on; `items` are an item's fields in their order."""
-    item, places = _item(listing, items)
-    return Written(
-        f"(select '[' || coalesce(string_agg({item}, ',' order by {listing.order}), '') || ']' {_rows(listing, parent)})",
-        places,
-    )
+    array, places = _array(listing, items)
+    return Written(f"(select {array} {_rows(listing, parent)})", places)
 
 
 def page(listing: Listing, items: Items, parent: str) -> Written:
     """All of its rows but the last if there are as many as $1: an array of the list, whether there was one more, and the
     ids that it begins and ends with.
     """
-    item, places = _item(listing, items)
     on_it = f"filter (where {listing.alias}.place < $1::int)"
+    array, places = _array(listing, items, on_it)
     numbered = f"(select {listing.alias}.*, row_number() over (order by {listing.order}) as place"
     ids = f"{listing.alias}.id::text"
     return Written(
-        f"(select array['[' || coalesce(string_agg({item}, ',' order by {listing.order}) {on_it}, '') || ']',"
-        f" (count(*) >= $1::int)::text, max({ids}) {on_it}, min({ids}) {on_it}]"
+        f"(select array[{array}, (count(*) >= $1::int)::text, max({ids}) {on_it}, min({ids}) {on_it}]"
         f" from {numbered} {_rows(listing, parent)}) as {listing.alias})",
         places,
     )
@@ -180,17 +176,23 @@ def shifted(sql: str, by: int) -> str:
     return _PLACE.sub(lambda found: f"${int(found[1]) + by}", sql)
 
 
-def _item(listing: Listing, items: Items) -> tuple[str, int]:
-    """The object, and how many places it has with its listing's. Raises KeyError for what is no field."""
+def _array(listing: Listing, items: Items, which: str = "") -> tuple[str, int]:
+    """Of the items, and how many places it has with its listing's. Raises KeyError for what is no field.
+
+    What an item ends with and the next one begins with, always the same, is between them and not in each.
+    """
     places = listing.places
     parts, same = [], ""
     for start, (name, below) in zip("{" + "," * len(items), items.items(), strict=False):
         field = listing.fields[name] if below is None else Field(shifted(below.sql, places))
         places += 0 if below is None else below.places
-        parts += [f"""'{same}{start}"{name}":{field.before}'""", field.sql]
+        parts += [f"""{same}{start}"{name}":{field.before}""", field.sql]
         same = field.after
+    begin, *between = parts[::2]
+    item = "".join(f"{sql} || '{text}' || " for sql, text in zip(parts[1::2], between, strict=False)) + parts[-1]
+    items_of_it = f"string_agg({item}, '{same}}},{begin}' order by {listing.order}) {which}"
     # `concat` has each part's type write it anew, constants too, which takes twice as long
-    return f"{' || '.join(parts)} || '{same}}}'", places
+    return f"coalesce('[{begin}' || {items_of_it} || '{same}}}]', '[]')", places
 
 
 def _rows(listing: Listing, parent: str) -> str:
