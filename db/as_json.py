@@ -189,9 +189,9 @@ def _array(listing: Listing, items: Items, which: str = "") -> tuple[str, int]:
         parts += [f"""{same}{start}"{name}":{field.before}""", field.sql]
         same = field.after
     begin, *between = parts[::2]
+    # `concat` has each part's type write it anew, constants too, which takes twice as long
     item = "".join(f"{sql} || '{text}' || " for sql, text in zip(parts[1::2], between, strict=False)) + parts[-1]
     items_of_it = f"string_agg({item}, '{same}}},{begin}' order by {listing.order}) {which}"
-    # `concat` has each part's type write it anew, constants too, which takes twice as long
     return f"coalesce('[{begin}' || {items_of_it} || '{same}}}]', '[]')", places
 
 

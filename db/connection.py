@@ -131,7 +131,9 @@ class Connections:
                 kept.pop().connection.terminate()
 
     async def _lend(self, role: Role, begin: str, *, alone: bool) -> _Held:
-        """Only this may be tried again: nothing has happened yet, and a frozen sandbox's connection may be dead."""
+        """What comes before any statement may be tried again: nothing has happened yet, and a frozen sandbox's connection may
+        be dead. Of statements only one may that is alone: see `_instead`.
+        """
         for last in (False, True):
             held = await self._take(role)
             if alone and held.at_hand:

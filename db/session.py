@@ -153,13 +153,14 @@ class Session:
         told = orjson.dumps(known).decode(), orjson.dumps(event).decode() if event is not None else None, read_only
         text = self._open_with if sql is None else _opening_with(sql, self._open_with)
         try:
-            records = await self._ask(text, (token, *told, *args))
+            with signed_argument():
+                records = await self._ask(text, (token, *told, *args))
+        except ContextRefused:
+            if self.begun:
+                await self._connection.execute("rollback")
+                await self._connection.execute(self._begin)
+            raise
         except asyncpg.PostgresError as error:
-            if error.sqlstate == _CONTEXT_REFUSED:
-                if self.begun:
-                    await self._connection.execute("rollback")
-                    await self._connection.execute(self._begin)
-                raise ContextRefused() from error
             if error.sqlstate == _CREDENTIALS_ENDED:
                 raise Unauthenticated("the database says that these credentials ended") from error
             raise
