@@ -2,8 +2,9 @@
 
 Ours runs as it is, behind uvicorn: with sessions, limits, and an audit event of each query; once with that event durable,
 once with LANDLORD_RELAXED_READS, and once without lists that the database writes as JSON. Beside it PostGraphile, Apollo
-Server with dataloaders, mercurius with its JIT, Strawberry as one writes it (bench/naive.py), and the floor: bare asyncpg
-with our context and event (bench/floor.py). All read the rows of bench/dashboards.py from one PostgreSQL with fsync on, as
+Server with dataloaders, mercurius with its JIT, Strawberry as one writes it (bench/naive.py), and two floors with our context
+and event: bare asyncpg, rows made JSON by hand (bench/floor.py), and our own statement with no application around it
+(bench/bare.py), durable and relaxed. All read the rows of bench/dashboards.py from one PostgreSQL with fsync on, as
 roles under row-level security. All give the same values, which is looked at first; peers give plain UUIDs where we give
 TypeIDs. Each round asks everybody, a ratio is the median of the rounds' ratios.
 
@@ -40,13 +41,17 @@ QUERIES = Path(__file__).with_name("queries")
 OURS, RELAXED, ROWS = "Landlord", "Landlord, relaxed reads", "Landlord, lists from rows"
 CORE = "Landlord without plans"
 FLOOR, NAIVE = "floor: bare asyncpg", "plain Strawberry"
+BARE, BARE_RELAXED = "our statement alone", "our statement alone, relaxed"
 POSTGRAPHILE, APOLLO, MERCURIUS = "PostGraphile", "Apollo Server", "mercurius, JIT"
 ON_NODE = {POSTGRAPHILE: servers.POSTGRAPHILE, APOLLO: servers.APOLLO, MERCURIUS: servers.MERCURIUS}
 # in the order of a round; CORE is there for whoever asks for it
-ALL = (OURS, RELAXED, ROWS, POSTGRAPHILE, APOLLO, MERCURIUS, NAIVE, FLOOR)
+ALL = (OURS, RELAXED, ROWS, POSTGRAPHILE, APOLLO, MERCURIUS, NAIVE, FLOOR, BARE, BARE_RELAXED)
+
+# what `bench.server` is told of each that is not the application as it is
+_KINDS = {CORE: "graphql-core", ROWS: "rows", FLOOR: "floor", BARE: "bare", BARE_RELAXED: "bare"}
 
 AT_ONCE = 16
-_CONNECTIONS = 10
+_CONNECTIONS = 9  # of each of ten: PostgreSQL takes a hundred
 _WARM_UP = 100  # V8 needs as many before it has compiled what matters
 _COUNTED = 10
 
@@ -120,11 +125,10 @@ class _Asker:
             return server.start({**connections, "PEERS_URL": through(self.url)}, "naive")
         own = {**self.environment, **connections, **told}
         own |= {login: through(own[login]) for login in ("LANDLORD_TENANT_URL", "LANDLORD_OPERATOR_URL")}
-        if name == FLOOR:
-            return server.start(own, "floor", json.dumps({"customer": self.customer, "key": self.key}))
-        if name == RELAXED:
+        if name in (RELAXED, BARE_RELAXED):
             own["LANDLORD_RELAXED_READS"] = "true"
-        return server.start(own, *{CORE: ["graphql-core"], ROWS: ["rows"]}.get(name, []))
+        caller = json.dumps({"customer": self.customer, "key": self.key, "token": self.token})
+        return server.start(own, *([_KINDS[name], caller] if name in _KINDS else []))
 
     def request(self, name: str, query: str) -> bytes:
         """`query` is the name of a file; PostGraphile has its own."""

@@ -2,13 +2,14 @@
 
 `python -m bench.server` is the application, with the worker in its background. It takes its settings from the environment,
 listens on a free port of 127.0.0.1 and says which. `graphql-core` as an argument: it answers without plans; `rows`: no list
-is JSON that the database wrote. `floor` and a caller in JSON: `bench.floor` stands in its place; `naive`: `bench.naive`, over
-PEERS_URL. Where `make bench` has made build/bench, uvicorn finds uvloop and httptools there, as its documentation recommends
-for production.
+is JSON that the database wrote. `floor` or `bare` and a caller in JSON: `bench.floor` or `bench.bare` stands in its place;
+`naive`: `bench.naive`, over PEERS_URL. Where `make bench` has made build/bench, uvicorn finds uvloop and httptools there, as its
+documentation recommends for production.
 """
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import http.client
 import json
@@ -139,17 +140,18 @@ def _application(kind: str = "", caller: str = "") -> Any:
         return naive.application(os.environ["PEERS_URL"], connections)
     from app import Settings, create_app
     from auth.contexts import ContextKey
+    from bench import bare
     from bench.floor import Floor
     from resolvers import reading
     from resolvers.buckets import ALLOWANCES, Allowance
     from resolvers.planner import Planner
 
     settings = Settings.from_env()
+    told = json.loads(caller or "{}")
+    floor = (settings.tenant_url, ContextKey(*settings.context_key))
     if kind == "floor":
-        told = json.loads(caller)
         return Floor(
-            settings.tenant_url,
-            ContextKey(*settings.context_key),
+            *floor,
             UUID(told["customer"]),
             UUID(told["key"]),
             relaxed=settings.relaxed_reads,
@@ -160,7 +162,11 @@ def _application(kind: str = "", caller: str = "") -> Any:
     if kind == "graphql-core":
         Planner.of = classmethod(lambda *_: None)  # type: ignore[method-assign, assignment]
     # one caller asks for all: nobody's bucket is to run dry
-    return create_app(settings, allowances=dict.fromkeys(ALLOWANCES, Allowance(10**9, 10**9)))
+    application = create_app(settings, allowances=dict.fromkeys(ALLOWANCES, Allowance(10**9, 10**9)))
+    if kind == "bare":
+        sent = asyncio.run(bare.recorded(application, told["token"]))
+        return bare.Bare(*floor, UUID(told["customer"]), UUID(told["key"]), sent=sent, connections=connections)
+    return application
 
 
 def main() -> None:

@@ -40,6 +40,11 @@ def test_a_goal_is_met_up_to_its_bound_and_not_beyond() -> None:
     assert not report.Goal("q1", 0.51, 0.5).met
 
 
+def test_a_missed_goal_says_what_our_statement_takes_by_itself() -> None:
+    assert report._told(report.Goal("q1", 0.6, 1 / 3, 0.375)) == ["q1", "0.60", "0.33", "missed", "0.38"]
+    assert report._told(report.Goal("a first answer", 162, 250)) == ["a first answer", "162.00", "250.00", "met", ""]
+
+
 def test_what_peers_call_an_id_is_what_our_typeid_holds() -> None:
     id = uuid4()
     ours = {"customer": {"id": typeid("cus", id), "lines": [{"id": typeid("inv", id), "name": "inv_1"}]}}
