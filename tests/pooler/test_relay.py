@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -238,11 +239,18 @@ async def test_a_statement_that_is_to_be_cancelled_runs_on(
     async with client(heard, settings.worker_url) as connection:
         await connection.execute(BEGIN)
         pid = connection.get_server_pid()
-        with pytest.raises(TimeoutError):
-            await connection.fetch("select pg_sleep(60)", timeout=0.2)
-        active = await admin.fetchval("select state from pg_stat_activity where pid = $1", pid)
+        sleeps = asyncio.create_task(connection.fetch("select pg_sleep(60)"))
+        state = "select state || ', ' || wait_event from pg_stat_activity where pid = $1"
+        async with asyncio.timeout(30):
+            while await admin.fetchval(state, pid) != "active, PgSleep":
+                await asyncio.sleep(0.01)
+            sleeps.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await sleeps
+            while not heard.counts["requests to cancel, not passed on"]:
+                await asyncio.sleep(0.01)
+        assert await admin.fetchval(state, pid) == "active, PgSleep"
         await admin.fetchval("select pg_terminate_backend($1)", pid)
-    assert active == "active"
     assert heard.counts["requests to cancel, not passed on"] == 1
 
 
