@@ -66,7 +66,10 @@ async def work(
 
 
 async def lag(connections: Connections, *, now: datetime) -> timedelta:
-    """How long something has been due by now that has not left and that nobody has in hand: a letter, a webhook, a text."""
+    """How long something has been due by now that has not left and that nobody has in hand: a letter, a webhook, a text.
+
+    A letter or a text that was put off has been due since before its first try.
+    """
     async with connections.transaction(Role.WORKER) as session:
         since = await outbox.oldest_due(session, now=now)
     return timedelta(0) if since is None else now - since

@@ -128,13 +128,22 @@ async def claim(session: Session, *, now: datetime, until: datetime) -> MessageR
 
 
 async def oldest_due(session: Session, *, now: datetime) -> datetime | None:
-    """Since when the message is due that has waited longest and that nobody has in hand; None where there is none."""
+    """Since when the message is due that has waited longest and that nobody has in hand; None where there is none.
+
+    A letter or a text that was put off counts from when it was due at first: it is SES that does not take it, or SNS, or we
+    who cannot write it. A webhook that was put off waits for its customer's server, which is that customer's affair.
+    """
     since: datetime | None = await session.value(
         """
-        select min(due_at)
-          from outbox
-         where kind in ('email', 'sms', 'webhook') and sent_at is null and failed_reason is null and due_at <= $1
-           and (claimed_until is null or claimed_until <= $1)
+        select least(
+            (select min(due_at)
+               from outbox
+              where kind in ('email', 'sms', 'webhook') and sent_at is null and failed_reason is null and due_at <= $1
+                and (claimed_until is null or claimed_until <= $1)),
+            (select min(failing_since)
+               from outbox
+              where kind in ('email', 'sms') and sent_at is null and failed_reason is null
+                and (claimed_until is null or claimed_until <= $1)))
         """,
         now,
     )
@@ -249,7 +258,11 @@ async def sent(session: Session, message: MessageRow | ParcelRow, *, at: datetim
 async def put_off(session: Session, message: MessageRow, *, until: datetime) -> None:
     """Not before `until`, and then by anybody."""
     await session.execute(
-        "update outbox set due_at = $3, claimed_until = null where customer_id = $1 and id = $2",
+        """
+        update outbox
+           set due_at = $3, claimed_until = null, failing_since = coalesce(failing_since, due_at)
+         where customer_id = $1 and id = $2
+        """,
         message.customer_id,
         message.id,
         until,

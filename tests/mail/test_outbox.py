@@ -400,3 +400,21 @@ async def test_what_is_due_is_late_until_somebody_has_it_in_hand(room: Room) -> 
     assert await outbox.lag(connections, now=room.clock()) == timedelta(minutes=20) + LEASE
     assert await room.work(Watched()) is True
     assert await outbox.lag(connections, now=room.clock()) == timedelta(0)
+
+
+async def test_what_is_put_off_again_and_again_is_late_from_when_it_was_due_at_first(room: Room) -> None:
+    connections = room.ledger.connections
+    customer_id, _ = await room.announced()
+    (message,) = await room.queue(customer_id)
+    room.clock.now = message["due_at"]
+    late = []
+    for _ in range(60):
+        late.append(await outbox.lag(connections, now=room.clock()))
+        await room.work(nobody_answers)
+        room.clock.pass_by(minutes=1)
+    # whatever the pauses between its tries are
+    assert late == [timedelta(minutes=passed) for passed in range(60)]
+    (message,) = await room.queue(customer_id)
+    room.clock.now = message["due_at"]
+    assert await room.work(Watched()) is True
+    assert await outbox.lag(connections, now=room.clock()) == timedelta(0)

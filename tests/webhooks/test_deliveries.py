@@ -16,7 +16,7 @@ import orjson
 import pytest
 
 from app import Settings
-from billing import deliveries
+from billing import deliveries, outbox
 from billing.deliveries import AT_ONCE, LEASE, PATIENCE, pause
 from billing.parcels import Fate, Receipt, Webhook
 from tests.landlord import Tenant
@@ -113,6 +113,8 @@ async def test_it_is_tried_again_with_the_same_id_and_body_and_a_new_time(depot:
         depot.clock.now = waiting["due_at"] - timedelta(seconds=1)
         await depot.work()
         assert len(depot.hooks.requests) == attempts
+        # a customer's server is no lateness of ours
+        assert await outbox.lag(depot.connections, now=depot.clock()) == timedelta(0)
         depot.clock.now = waiting["due_at"]
     assert waiting["last_failure"] == "The server answered 429."
     await depot.work()
@@ -312,7 +314,7 @@ def receipt(parcel: Any, fate: Fate, reason: str = "") -> Receipt:
 KILLED = """
 import asyncio, os, signal, socket, sys
 from datetime import datetime
-from billing import deliveries
+from billing import deliveries, outbox
 from billing.post import Net
 from billing.sender import Sender
 from db.connection import Connections, Role
@@ -530,6 +532,9 @@ async def test_a_text_that_nobody_takes_is_given_up_after_three_days(depot: Depo
     began, reason = depot.clock(), "The carrier cannot be reached; it is tried again."
     while not (row := (await depot.queue(acme))[0])["failed_reason"]:
         depot.clock.now = max(depot.clock(), row["due_at"])
+        assert await outbox.lag(depot.connections, now=depot.clock()) == depot.clock() - (
+            row["failing_since"] or row["due_at"]
+        )
         (parcel,) = await depot.claim()
         await settle(depot, receipt(parcel, Fate.FAILED, reason))
     assert PATIENCE <= depot.clock() - began < PATIENCE + timedelta(hours=4)
