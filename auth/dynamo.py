@@ -14,6 +14,8 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
 from typing import Any, Final
 
+from db.clients import opened
+
 # After a failure nobody asks for this long; then one asks, and the others wait for what becomes of it.
 PAUSE: Final = timedelta(seconds=5)
 
@@ -194,7 +196,7 @@ class Table:
         # of its own: those of the loop verify keys, and are busy exactly when strangers come in crowds
         return ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="dynamodb")
 
-    @cached_property
+    @opened
     def _client(self) -> Any:
         import boto3
         from botocore.config import Config

@@ -11,6 +11,8 @@ import json
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
+from db.clients import ONE_AT_A_TIME
+
 # The extension is a process of the same sandbox.
 _HOST = "127.0.0.1"
 _PORT = "2773"
@@ -58,7 +60,8 @@ def _from_secrets_manager(name: str, environ: Mapping[str, str]) -> str:
     from botocore.exceptions import BotoCoreError, ClientError
 
     config = Config(connect_timeout=2, read_timeout=5, retries={"total_max_attempts": 2, "mode": "standard"})
-    client = boto3.client("secretsmanager", endpoint_url=environ.get("AWS_ENDPOINT_URL") or None, config=config)
+    with ONE_AT_A_TIME:
+        client = boto3.client("secretsmanager", endpoint_url=environ.get("AWS_ENDPOINT_URL") or None, config=config)
     try:
         text: str = client.get_secret_value(SecretId=name)["SecretString"]
     except ClientError as error:

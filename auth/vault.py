@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any, Final
+
+from db.clients import opened
 
 CURRENT: Final = "AWSCURRENT"
 PENDING: Final = "AWSPENDING"
@@ -60,7 +61,7 @@ class Vault:
         stages = self._client.describe_secret(SecretId=name).get("VersionIdsToStages", {})
         return next((version for version, labels in stages.items() if CURRENT in labels), None)
 
-    @cached_property
+    @opened
     def _client(self) -> Any:
         import boto3
         from botocore.config import Config

@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, time
 from decimal import ROUND_HALF_UP, Context, Decimal, localcontext
-from functools import cached_property
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 from billing.periods import Month
 from billing.rating import Usage
+from db.clients import opened
 from db.typeids import typeid
 
 NAMESPACE: Final = "Landlord"
@@ -168,7 +168,7 @@ class CloudWatch:
             "statistics": dict(STATISTICS),
         }
 
-    @cached_property
+    @opened
     def _client(self) -> Any:
         import boto3
         from botocore.config import Config

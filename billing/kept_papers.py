@@ -13,12 +13,11 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC
-from functools import cached_property
-from threading import Lock
 from typing import Any
 
 from billing import pdf
 from billing.pdf import Paper
+from db.clients import opened
 
 _TRIES = 3
 
@@ -40,7 +39,6 @@ class KeptPapers:
     def __init__(self, bucket: str, endpoint_url: str | None = None) -> None:
         self._bucket = bucket
         self._endpoint_url = endpoint_url
-        self._opening = Lock()
 
     def paper(self, paper: Paper) -> bytes:
         """The PDF of whoever was first. Blocks: call it in a thread, and never inside a transaction.
@@ -99,13 +97,8 @@ class KeptPapers:
             raise
         return True
 
-    @property
+    @opened
     def _client(self) -> Any:
-        with self._opening:  # letters are set in several threads, and boto3 makes one client at a time
-            return self._opened
-
-    @cached_property
-    def _opened(self) -> Any:
         import boto3
         from botocore.config import Config
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from functools import cached_property
 from typing import Any
 
 from billing.mail import Letter, Refused
+from db.clients import opened
 
 # What SES says of one letter, and will say again tomorrow. All else is about the account, the network or the moment.
 _FOR_GOOD = {"MessageRejected", "BadRequestException"}
@@ -44,7 +44,7 @@ class Ses:
         except BotoCoreError as error:
             raise Unreachable(f"SES cannot be reached: {type(error).__name__}") from error
 
-    @cached_property
+    @opened
     def _client(self) -> Any:
         import boto3
         from botocore.config import Config

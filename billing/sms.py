@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
+
+from db.clients import opened
 
 # What SNS says of one number, and will say again tomorrow.
 _FOR_GOOD = {"InvalidParameter", "InvalidParameterValue", "OptedOut"}
@@ -37,7 +38,7 @@ class Sms:
         except BotoCoreError as error:
             raise NotTaken(f"SNS cannot be reached: {type(error).__name__}") from error
 
-    @cached_property
+    @opened
     def _client(self) -> Any:
         import boto3
         from botocore.config import Config

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from typing import Any
+
+from db.clients import opened
 
 _MOST_AT_ONCE = 10
 # Of all that is sent at once; SQS takes 256 KiB.
@@ -31,7 +32,7 @@ class Sqs:
             if failed := answer.get("Failed"):
                 raise NotSent(f"{len(failed)} of {len(entries)}: {failed[0].get('Code')}")
 
-    @cached_property
+    @opened
     def _client(self) -> Any:
         import boto3
         from botocore.config import Config
