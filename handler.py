@@ -106,7 +106,7 @@ async def _bill(connections: Connections, records: Sequence[dict[str, Any]]) -> 
 def outbox_worker(event: dict[str, Any], context: object) -> dict[str, str]:
     """Give out the webhooks and texts that are due, and send all mail that is, together with whoever else does.
 
-    A schedule calls it every minute.
+    A schedule calls it every minute, and the next call goes on where this one ends.
     """
     return {"status": "done" if _work(_leave) else "mail stands still"}
 
@@ -129,7 +129,8 @@ async def _mail(connections: Connections) -> bool:
     with _told("mail") as line:
         line["lag"] = (await outbox.lag(connections, now=utc_now())).total_seconds()
         send = Ses(settings.aws_endpoint).send
-        sent = await outbox.work(connections, send=send, press=press(settings), clock=utc_now)
+        until = utc_now() + outbox.STINT
+        sent = await outbox.work(connections, send=send, press=press(settings), clock=utc_now, until=until)
         if not sent:
             line["outcome"] = "stands still"
     return sent
@@ -138,14 +139,15 @@ async def _mail(connections: Connections) -> bool:
 async def _give_out(connections: Connections) -> None:
     """To the queue of parcels. What does not get there is claimed again when its lease has ended."""
     from app import utc_now
-    from billing import deliveries
+    from billing import deliveries, outbox
     from billing.sqs import Sqs
 
     settings = _settings(_WORKERS)
+    until = utc_now() + outbox.STINT
     if settings.parcels_queue_url is not None:
         parcels_queue = Sqs(settings.parcels_queue_url, settings.aws_endpoint)
         with _told("webhooks"):
-            while parcels := await deliveries.claim(connections, clock=utc_now):
+            while utc_now() < until and (parcels := await deliveries.claim(connections, clock=utc_now)):
                 await asyncio.to_thread(parcels_queue.send, [parcel.written() for parcel in parcels])
 
 

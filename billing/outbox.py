@@ -30,6 +30,9 @@ from db.session import Session
 
 # Longer than the PDF, S3 and SES, with all their time-outs, can take.
 LEASE = timedelta(minutes=3)
+# For so long a function takes letters up, which the next minute's call goes on with: killed at its time-out it would have some
+# in hand, and each of them sent twice.
+STINT = timedelta(minutes=1)
 LANES = 4
 # A minute, two, four, and from the ninth try on four hours: three days in all.
 MOST_TRIES = 24
@@ -48,17 +51,21 @@ async def work(
     clock: Callable[[], datetime],
     press: Press = pdf.render,
     lanes: int = LANES,
+    until: datetime | None = None,
 ) -> bool:
     """Send all that is due, together with whoever else does; False where mail has to wait for something.
 
     `send` blocks, and raises Refused or Unreachable; `press` makes the PDF that goes along. Returns when nothing is due
-    that nobody else has in hand. While nobody has said who bills, no message is taken up at all.
+    that nobody else has in hand, and takes nothing up from `until` on. While nobody has said who bills, no message is taken
+    up at all.
     """
     async with connections.transaction(Role.WORKER) as session:
         if await company.on(session, clock().date()) is None:
             _log.warning("mail stands still: %s", pdf.NoCompanyDetails())
             return False
-    ran = await asyncio.gather(*(_lane(connections, send, press, clock) for _ in range(lanes)), return_exceptions=True)
+    ran = await asyncio.gather(
+        *(_lane(connections, send, press, clock, until) for _ in range(lanes)), return_exceptions=True
+    )
     for ended in ran:
         if isinstance(ended, BaseException):
             raise ended
@@ -75,8 +82,10 @@ async def lag(connections: Connections, *, now: datetime) -> timedelta:
     return timedelta(0) if since is None else now - since
 
 
-async def _lane(connections: Connections, send: Send, press: Press, clock: Callable[[], datetime]) -> bool:
-    while True:
+async def _lane(
+    connections: Connections, send: Send, press: Press, clock: Callable[[], datetime], until: datetime | None
+) -> bool:
+    while until is None or clock() < until:
         now = clock()
         async with connections.transaction(Role.WORKER) as session:
             message = await outbox.claim(session, now=now, until=now + LEASE)
@@ -92,6 +101,7 @@ async def _lane(connections: Connections, send: Send, press: Press, clock: Calla
             # a mistake of ours, or a database that is away: either way this message waits, and the others go on
             _log.exception("message %s of customer %s stays", message.key, message.customer_id)
             await _put_off(connections, message, "It could not be written just now; it is tried again.", clock())
+    return True
 
 
 async def _deliver(

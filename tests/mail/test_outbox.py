@@ -17,7 +17,7 @@ from pathlib import Path
 from app import Settings
 from billing import invoicing, outbox, pdf
 from billing.mail import Letter
-from billing.outbox import LEASE, MOST_TRIES
+from billing.outbox import LEASE, MOST_TRIES, STINT
 from billing.ses import Ses
 from db import outbox as messages
 from db.connection import Role
@@ -283,6 +283,26 @@ async def test_several_workers_at_once_send_each_letter_once(room: Room) -> None
     for customer_id in customers:
         (shown,) = await room.shown(customer_id)
         assert (shown["status"], shown["attempts"]) == ("sent", 1)
+
+
+async def test_a_worker_whose_time_is_over_takes_nothing_up_and_leaves_the_rest_to_the_next(room: Room) -> None:
+    customers = [(await room.announced())[0] for _ in range(5)]
+    began, slow = room.clock(), Watched()
+
+    def slowly(letter: Letter) -> None:
+        room.clock.pass_by(seconds=25)
+        slow(letter)
+
+    async def work() -> bool:
+        connections, until = room.ledger.connections, room.clock() + STINT
+        return await outbox.work(connections, send=slowly, clock=room.clock, lanes=1, until=until)
+
+    assert await work() is True
+    assert (len(slow.letters), room.clock()) == (3, began + timedelta(seconds=75))
+    waiting = [message for one in customers for message in await room.queue(one) if message["sent_at"] is None]
+    assert [(one["attempts"], one["claimed_until"]) for one in waiting] == [(0, None)] * 2
+    assert await work() is True
+    assert [len(await room.taken(one)) for one in customers] == [1] * 5
 
 
 async def test_an_invoice_that_was_cancelled_meanwhile_is_not_mailed(room: Room, house: Tenant) -> None:
