@@ -231,8 +231,8 @@ def scheduled(event: dict[str, Any], context: object) -> dict[str, str]:
     """
     now = datetime.fromisoformat(event["time"])
     job = _JOBS[event["job"]]
-    with _told(event["job"]):
-        _work(lambda connections: job(connections, now))
+    with _told(event["job"]) as line:
+        line |= _work(lambda connections: job(connections, now))
     return {"status": "done"}
 
 
@@ -269,16 +269,20 @@ def rotate(event: dict[str, str], context: object) -> None:
     )
 
 
-async def _begin_month(connections: Connections, now: datetime) -> None:
-    from app import begin_month
+async def _begin_month(connections: Connections, now: datetime) -> dict[str, Any]:
+    """Raises NotBegun where the month stays unread until noon of the 2nd: a few calls more, and nobody comes any more."""
+    from app import NotBegun, begin_month
     from billing.periods import Month
 
     month = Month.of(now.date()).previous()
     if not await begin_month(_settings(NEEDED), month, today=now.date()):
+        if (now.day, now.hour) >= _LATE:
+            raise NotBegun(month, ["USAGE_SYNC_LATE"])
         _log.info("%s is not billed yet: its use is still being read", month)
+    return {}
 
 
-async def _share_out_runs(connections: Connections, now: datetime) -> None:
+async def _share_out_runs(connections: Connections, now: datetime) -> dict[str, Any]:
     """What nobody was told of, or was put aside, is told again."""
     from app import billing_queue, utc_now
     from billing import queue
@@ -287,17 +291,19 @@ async def _share_out_runs(connections: Connections, now: datetime) -> None:
     settings = _settings(_WORKERS)
     read = CloudWatch(settings.aws_endpoint).read
     await queue.share_out(connections, send=billing_queue(settings).send, read=read, clock=utc_now)
+    return {}
 
 
-async def _remind(connections: Connections, now: datetime) -> None:
+async def _remind(connections: Connections, now: datetime) -> dict[str, Any]:
     from auth import expiry
     from billing import dunning
 
     await dunning.remind(connections, now=now)
     await expiry.remind(connections, now=now)
+    return {"ending": await expiry.house_keys(connections, now=now)}
 
 
-async def _tell_again(connections: Connections, now: datetime) -> None:
+async def _tell_again(connections: Connections, now: datetime) -> dict[str, Any]:
     """What ended lately, for sandboxes that were not told of it at the time."""
     from auth.dynamo import Table
     from auth.ends import Ends
@@ -306,9 +312,14 @@ async def _tell_again(connections: Connections, now: datetime) -> None:
     settings = _settings(_WORKERS)
     table = Table(settings.access_table, settings.aws_endpoint) if settings.access_table is not None else None
     await tell_again(connections, Ends(table), now=now)
+    return {}
 
 
-_JOBS: Mapping[str, Callable[[Connections, datetime], Awaitable[object]]] = {
+# Day of the month, and hour.
+_LATE = (2, 12)
+
+# What each answers is said in its line of the log.
+_JOBS: Mapping[str, Callable[[Connections, datetime], Awaitable[dict[str, Any]]]] = {
     "month": _begin_month,
     "reminders": _remind,
     "ends": _tell_again,

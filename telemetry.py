@@ -39,13 +39,14 @@ class Measured:
     """What one line says in metrics. `names` are dimensions beside the function's name; `values` those by function alone.
 
     `name` is the segment's, and the line's `ms` are its length, which is also a metric by function and by `names`: the number
-    of its samples is the number of times.
+    of its samples is the number of times. What counts `everywhere` is by `names` alone, whichever function says it.
     """
 
     name: str
     names: Mapping[str, str]
     values: Mapping[str, tuple[float, str]]
     result: str
+    everywhere: bool = False
 
 
 def request(line: Mapping[str, Any], documents: Callable[[], Documents]) -> Measured:
@@ -77,7 +78,8 @@ def decision(line: Mapping[str, Any], _: Callable[[], Documents]) -> Measured:
 
 def job(line: Mapping[str, Any], _: Callable[[], Documents]) -> Measured:
     """A share of work that a queue or a schedule asked for: `job` and `outcome` are words of ours."""
-    values = {"lag": (line["lag"], "Seconds")} if "lag" in line else {}
+    units = {"lag": "Seconds", "ending": "Count"}
+    values = {name: (line[name], unit) for name, unit in units.items() if name in line}
     return Measured(line["job"], {"Job": line["job"], "Outcome": line["outcome"]}, values, line["outcome"])
 
 
@@ -86,11 +88,21 @@ def delivery(line: Mapping[str, Any], _: Callable[[], Documents]) -> Measured:
     return Measured("deliver", {"Kind": line["kind"], "Outcome": line["outcome"]}, {}, line["outcome"])
 
 
+def run(line: Mapping[str, Any], _: Callable[[], Documents]) -> Measured:
+    """A run of billing that is finished; `failed` are customers whom it left without an invoice."""
+    return Measured("run", {"Kind": "run"}, {"unbilled": (line["failed"], "Count")}, "finished", everywhere=True)
+
+
+# Whose warnings say that S3, DynamoDB or Secrets Manager could not be had, and that it went on without.
+WITHOUT: Final = Measured("without", {"Kind": "without"}, {}, "without", everywhere=True)
+GO_ON_WITHOUT: Final = frozenset({"landlord.papers", "landlord.ends", "landlord.buckets", "landlord.keyring"})
+
 _MEASURED: Final[Mapping[str, Callable[[Mapping[str, Any], Callable[[], Documents]], Measured]]] = {
     "landlord.requests": request,
     "landlord.authorizer": decision,
     "landlord.jobs": job,
     "landlord.deliveries": delivery,
+    "landlord.runs": run,
 }
 
 
@@ -130,7 +142,10 @@ class Lines(logging.Handler):
             line["traceback"] = "".join(traceback.format_exception(*record.exc_info))
         said = _object(text)
         if said is None:
-            return line | {"message": text}
+            line["message"] = text
+            if record.name in GO_ON_WITHOUT and record.levelno >= logging.WARNING:
+                line |= self._metrics(WITHOUT, False, record.created)
+            return line
         line |= said
         if (of := _MEASURED.get(record.name)) is not None:
             measured = of(said, self._documents)
@@ -141,12 +156,13 @@ class Lines(logging.Handler):
 
     def _metrics(self, measured: Measured, timed: bool, at: float) -> dict[str, Any]:
         """The members to add, and where CloudWatch finds what in the line."""
-        mine = ["FunctionName"]
+        mine = [] if measured.everywhere else ["FunctionName"]
+        named = [*mine, *measured.names]
         by_name = {"Name": "ms", "Unit": "Milliseconds"} if timed else {"Name": "times", "Unit": "Count"}
         alone = [{"Name": name, "Unit": unit} for name, (_, unit) in measured.values.items()]
         directives = [
-            {"Namespace": NAMESPACE, "Dimensions": [mine, [*mine, *measured.names]], "Metrics": [by_name]},
-            *([{"Namespace": NAMESPACE, "Dimensions": [mine], "Metrics": alone}] if alone else []),
+            {"Namespace": NAMESPACE, "Dimensions": [mine, named] if mine else [named], "Metrics": [by_name]},
+            *([{"Namespace": NAMESPACE, "Dimensions": [mine or named], "Metrics": alone}] if alone else []),
         ]
         return {
             "FunctionName": self._function,

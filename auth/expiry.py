@@ -1,19 +1,24 @@
 """Notices before an API key ends: 14, 3 and 1 days ahead, each once, to the customer's e-mail.
 
 One that the daily job missed is made up for until the next is due. It is queued here and no more: whether the key still
-ends then is looked at again when it is sent. The house's own keys have no customer to write to.
+ends then is looked at again when it is sent. The house's own keys have no customer to write to: whoever runs this is told
+of them, by a line in the log and a number for an alarm.
 """
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 
-from db import outbox
+from db import api_keys, outbox
 from db.connection import Connections, Role
+from db.typeids import typeid
 
 # Days ahead, and the days ahead of the next notice.
 _STAGES = {14: 3, 3: 1, 1: 0}
 _AT_ONCE = 5000
+
+_log = logging.getLogger("landlord.keys")
 
 
 async def remind(connections: Connections, *, now: datetime) -> int:
@@ -34,3 +39,12 @@ async def remind(connections: Connections, *, now: datetime) -> int:
             if not added:
                 break
     return queued
+
+
+async def house_keys(connections: Connections, *, now: datetime) -> int:
+    """How many of operators' keys end within 14 days and were not replaced; each is named in the log."""
+    async with connections.transaction(Role.WORKER) as session:
+        ending = await api_keys.of_house_that_end(session, now=now, days=max(_STAGES))
+    for id, ends_at in ending:
+        _log.warning("operators' key %s ends at %s and has no successor: rotate it", typeid("key", id), ends_at)
+    return len(ending)

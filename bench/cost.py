@@ -67,6 +67,7 @@ USES: Final[Mapping[str, Use]] = {
     "HEALTHCARE": Use(small=20_000, dashboards=2_000, letters=5),
     "GOV_FEDERAL": Use(small=60_000, dashboards=5_000, letters=8),
 }
+ALARMS: Final = 20  # infra/alarms.yml
 _METRICS = 8 * 31  # read for a customer's bill
 _METRICS_OF_OURS = 60  # telemetry.py: seven a function that answers, one an operation and result, one a job and outcome
 _MONTHS_KEPT = 13  # of the audit trail, before it is archived
@@ -82,7 +83,7 @@ def fixed() -> dict[str, Decimal]:
         "the proxy, which is billed for eight units at least": 8 * USD["proxy_unit_hour"] * _HOURS,
         "four endpoints in two zones": 4 * 2 * USD["endpoint_hour"] * _HOURS,
         "schedules: mail, shares and ends, 60,000 calls": 60_000 * Decimal("0.5") * USD["lambda_gb_second"],
-        "keys, secrets, alarms": 2 * USD["key_month"] + 9 * USD["secret_month"] + 15 * USD["alarm_month"],
+        "keys, secrets, alarms": 2 * USD["key_month"] + 9 * USD["secret_month"] + ALARMS * USD["alarm_month"],
         "metrics of our own": _METRICS_OF_OURS * USD["metric_month"],
     }
 

@@ -35,6 +35,7 @@ BATCH = 500
 NOTHING_LEFT = "Nothing is left to bill in this month."
 
 _log = logging.getLogger("landlord.billing")
+_runs = logging.getLogger("landlord.runs")
 
 # What says nothing of a customer: the database is away, busy, or not to be written to. The batch is pending again, for
 # whoever comes next. A connection that dies under a statement shows as any of the first three.
@@ -145,7 +146,13 @@ async def _work_off(
         if ended is not None:
             raise ended
     async with connections.transaction(Role.WORKER) as session:
-        await billing_runs.finish(session, run.id, at=clock())
+        finished = await billing_runs.finish(session, run.id, at=clock())
+        rows = await billing_runs.by_ids(session, [run.id]) if finished else []
+    for row in rows:
+        said = {"run": typeid("run", row.id), "month": str(Month.of(row.month)), "customers": row.customers_total}
+        # nobody is left without an invoice by a run that was to make none
+        failed = {"failed": 0 if row.dry_run else row.customers_failed}
+        _runs.info("%s", orjson.dumps(said | failed).decode())
 
 
 async def _lane(connections: Connections, run: RunRow, within: Range, clock: Callable[[], datetime], most: int) -> None:

@@ -122,6 +122,14 @@ async def count_working(session: Session, customer_id: UUID | None, *, now: date
     return number
 
 
+async def of_house_that_end(session: Session, *, now: datetime, days: int) -> list[tuple[UUID, datetime]]:
+    """As a worker: operators' keys that end within so many days and have no successor, with their ends, the first one first.
+
+    None that was made with fewer days to live.
+    """
+    return await session.all(_pair, "select id, ends_at from app.house_keys_that_end($1, $2)", now, days)
+
+
 async def successor(session: Session, key: ApiKeyRow) -> ApiKeyRow | None:
     """What this key was rotated to."""
     return await session.first(
@@ -177,3 +185,7 @@ async def revoke(session: Session, id: UUID, *, at: datetime) -> ApiKeyRow:
     )
     session.ended.append(KeyEnded(id, at))
     return row
+
+
+def _pair(id: UUID, ends_at: datetime) -> tuple[UUID, datetime]:
+    return id, ends_at

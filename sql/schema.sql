@@ -178,6 +178,26 @@ CREATE FUNCTION app.halves(value text) RETURNS bytea[]
 
 ALTER FUNCTION app.halves(value text) OWNER TO landlord_guard;
 
+CREATE FUNCTION app.house_keys_that_end(at timestamp with time zone, days integer) RETURNS TABLE(id uuid, ends_at timestamp with time zone)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    select k.id, k.expires_at
+      from landlord.api_keys k
+     where k.customer_id is null
+       and k.revoked_at is null
+       and k.expires_at >= house_keys_that_end.at
+       and k.expires_at < house_keys_that_end.at + make_interval(days => house_keys_that_end.days)
+       and k.created_at <= k.expires_at - make_interval(days => house_keys_that_end.days)
+       and not exists (
+               select from landlord.api_keys newer
+                where newer.customer_id is null and newer.rotated_from = k.id and newer.revoked_at is null
+           )
+     order by k.expires_at, k.id
+$$;
+
+ALTER FUNCTION app.house_keys_that_end(at timestamp with time zone, days integer) OWNER TO landlord_guard;
+
 CREATE FUNCTION app.install_key(kid text, key bytea) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2366,6 +2386,9 @@ GRANT ALL ON FUNCTION app.halves(value text) TO landlord_tenant;
 GRANT ALL ON FUNCTION app.halves(value text) TO landlord_operator;
 GRANT ALL ON FUNCTION app.halves(value text) TO landlord_worker;
 GRANT ALL ON FUNCTION app.halves(value text) TO landlord_auditor;
+
+REVOKE ALL ON FUNCTION app.house_keys_that_end(at timestamp with time zone, days integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.house_keys_that_end(at timestamp with time zone, days integer) TO landlord_worker;
 
 REVOKE ALL ON FUNCTION app.install_key(kid text, key bytea) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.install_key(kid text, key bytea) TO landlord_migrator;

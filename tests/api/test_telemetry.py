@@ -60,8 +60,10 @@ def metrics(line: dict[str, Any]) -> dict[tuple[tuple[str, str], ...], dict[str,
         for names in directive["Dimensions"]:
             assert len(names) <= 30
             assert all(isinstance(line[name], str) and line[name] for name in names)
-            values = found.setdefault(tuple((name, line[name]) for name in names if name != "FunctionName"), {})
-            assert line["FunctionName"] == FUNCTION
+            of_function = [(name, line[name]) for name in names if name != "FunctionName"]
+            # what counts everywhere is told by a word of its own, and never by nothing at all
+            assert of_function if "FunctionName" not in names else line["FunctionName"] == FUNCTION
+            values = found.setdefault(tuple(of_function), {})
             for metric in directive["Metrics"]:
                 assert set(metric) == {"Name", "Unit"}
                 assert isinstance(line[metric["Name"]], int | float)
@@ -198,6 +200,33 @@ def test_a_decision_of_the_authorizer_and_a_letter_are_counted_by_how_they_ended
     decision, letter = map(json.loads, written)
     assert metrics(decision) == {(): {"times": 1}, (("Verdict", "refused"),): {"times": 1}}
     assert metrics(letter) == {(): {"times": 1}, (("Kind", "email"), ("Outcome", "parked")): {"times": 1}}
+
+
+def test_a_run_that_is_finished_says_whom_it_left_without_an_invoice_whichever_function_finished_it(
+    written: list[str],
+) -> None:
+    logging.getLogger("landlord.runs").info('{"run": "x", "month": "2026-10", "customers": 5, "failed": 2}')
+    (line,) = map(json.loads, written)
+    assert metrics(line) == {(("Kind", "run"),): {"times": 1, "unbilled": 2}}
+    assert [one["Dimensions"] for one in line["_aws"]["CloudWatchMetrics"]] == [[["Kind"]], [["Kind"]]]
+
+
+@pytest.mark.parametrize("name", ["papers", "ends", "buckets", "keyring"])
+def test_what_goes_on_without_a_service_is_counted_and_says_so_in_words(name: str, written: list[str]) -> None:
+    log = logging.getLogger(f"landlord.{name}")
+    log.info("nothing happened")
+    log.warning("gone on without")
+    nothing, without = map(json.loads, written)
+    assert "_aws" not in nothing
+    assert metrics(without) == {(("Kind", "without"),): {"times": 1}}
+    assert (without["message"], without["level"]) == ("gone on without", "WARNING")
+
+
+def test_whoever_goes_on_without_a_service_logs_by_one_of_these_names() -> None:
+    for module in ("billing/kept_papers.py", "auth/ends.py", "resolvers/buckets.py", "auth/keyring.py"):
+        source = (Path(telemetry.__file__).parent / module).read_text()
+        assert any(f'_log = logging.getLogger("{name}")' in source for name in telemetry.GO_ON_WITHOUT), module
+        assert "_log.warning(" in source
 
 
 def test_a_sentence_and_a_traceback_are_one_line_of_json_too(written: list[str]) -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -38,6 +38,7 @@ ROOT = Path(__file__).parents[2]
 # The API reads the real clock; this month is over by it.
 NOW = utc_now()
 LAST = Month.of(NOW.date()).previous()
+FIRST = NOW.replace(day=1, hour=2)
 RUN_BILLING = """
     mutation ($input: RunBillingInput!) { runBilling(input: $input) { billingRun { id status } errors { code } } }
 """
@@ -94,9 +95,9 @@ class Desk:
             for body in bodies:
                 await self.take(body)
 
-    async def begins(self) -> bool:
+    async def begins(self, today: date | None = None) -> bool:
         """The schedule's event."""
-        return await begin_month(self.settings, LAST, today=NOW.date())
+        return await begin_month(self.settings, LAST, today=today or NOW.date())
 
     async def runs(self) -> Sequence[billing_runs.RunRow]:
         async with self.ledger.house.session() as session:
@@ -365,13 +366,13 @@ def comes_again(*places: int) -> dict[str, Any]:
 
 async def test_the_worker_names_the_messages_that_are_to_come_again_and_does_the_others(desk: Desk) -> None:
     everyone = await customers(desk, 4)
-    month = {"job": "month", "time": NOW.isoformat()}
+    month = {"job": "month", "time": FIRST.isoformat()}
     assert await invoke(desk, "scheduled", month) == {"status": "done"}
     assert desk.bodies() == [queue.WAKE]
     await desk.take(queue.WAKE)
     assert await invoke(desk, "billing_worker", records(*desk.bodies())) == comes_again()
     assert await desk.ledger.admin.fetchval("select customers_missing from usage_syncs") == 4
-    assert await desk.begins()
+    assert await desk.begins(FIRST.date())
     assert desk.bodies() == [queue.WAKE]
     assert await invoke(desk, "scheduled", {"job": "runs", "time": NOW.isoformat()}) == {"status": "done"}
     (share,) = desk.bodies()
@@ -384,6 +385,22 @@ async def test_the_worker_names_the_messages_that_are_to_come_again_and_does_the
     assert await invoke(desk, "billing_worker", records(share, unknown), LANDLORD_WORKER_URL=nowhere) == comes_again(
         0, 1
     )
+
+
+async def test_a_month_that_is_still_being_read_at_noon_of_the_2nd_is_a_call_that_fails(desk: Desk) -> None:
+    everyone = await customers(desk, 1)
+
+    def call(hour: int) -> dict[str, Any]:
+        return {"job": "month", "time": FIRST.replace(day=2, hour=hour).isoformat()}
+
+    assert await invoke(desk, "scheduled", call(11)) == {"status": "done"}
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        await invoke(desk, "scheduled", call(12))
+    assert f"NotBegun: {LAST}: USAGE_SYNC_LATE" in failed.value.stderr
+    await desk.work_off()
+    assert await invoke(desk, "scheduled", call(13)) == {"status": "done"}
+    await desk.work_off()
+    await is_billed_once(desk, everyone)
 
 
 async def test_more_messages_than_sqs_takes_at_once_all_arrive(desk: Desk) -> None:

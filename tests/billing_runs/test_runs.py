@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -265,6 +266,21 @@ async def test_a_month_before_the_first_price_list_fails(ledger: Ledger) -> None
     customer = await ledger.customer(active_from=date(2024, 1, 1), used=(december,))
     done = await ledger.bill(customer, month=december)
     assert await ledger.failures(done.id) == {customer: "NO_RATE_CARD"}
+
+
+async def test_a_finished_run_says_once_in_the_log_whom_it_left_without_an_invoice(
+    ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "landlord.runs")
+    billed, unread = await ledger.customer(), await ledger.customer(used=())
+    run = await ledger.bill(billed, unread)
+    dry = await ledger.bill(billed, unread, dry_run=True)
+    await ledger.work()
+    said = [orjson.loads(record.getMessage()) for record in caplog.records if record.name == "landlord.runs"]
+    assert [line for line in said if line["run"] in (typeid("run", run.id), typeid("run", dry.id))] == [
+        {"run": typeid("run", run.id), "month": "2026-10", "customers": 2, "failed": 1},
+        {"run": typeid("run", dry.id), "month": "2026-10", "customers": 2, "failed": 0},
+    ]
 
 
 async def test_an_unforeseen_error_stops_its_own_customers_alone(ledger: Ledger) -> None:

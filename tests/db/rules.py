@@ -45,6 +45,7 @@ DEFINERS = {
     "app.install_operator_key(name text, prefix text, key_hash text, scopes text[])",
     "app.new_invoice_prefix()",
     "app.ended_since(since timestamp with time zone)",
+    "app.house_keys_that_end(at timestamp with time zone, days integer)",
     "app.queue_key_notices(days integer, ends_from timestamp with time zone, ends_to timestamp with time zone,"
     " at timestamp with time zone, most integer)",
     "app.queue_reminders(day integer, due_from date, due_to date, at timestamp with time zone, most integer)",

@@ -18,6 +18,8 @@ from typing import Any
 import pytest
 
 import telemetry
+from bench import cost
+from billing import outbox
 from billing.deliveries import LEASE
 from billing.post import SECONDS
 from tests.deployment import calls
@@ -391,7 +393,7 @@ def test_logs_are_kept_as_long_as_said_and_the_refusals_for_seven_years() -> Non
 def test_every_alarm_tells_somebody_and_is_explained() -> None:
     explained = (ROOT / "docs" / "operations.md").read_text()
     alarms = of("AWS::CloudWatch::Alarm")
-    assert len(alarms) >= 8
+    assert len(alarms) == cost.ALARMS
     for name, alarm in alarms.items():
         assert alarm["AlarmActions"] == [{"Ref": "Alarms"}]
         assert f"`{name}`" in explained
@@ -407,12 +409,25 @@ def test_an_alarm_about_a_metric_of_ours_is_about_one_that_there_is() -> None:
         "statements": 1,
     }
     answered = telemetry.request(asked | {"planned": True, "cost": 1}, dict)
-    worked = telemetry.job({"job": "mail", "outcome": "done", "lag": 0}, dict)
+    worked = telemetry.job({"job": "mail", "outcome": "done", "lag": 0, "ending": 0}, dict)
+    run = telemetry.run({"failed": 0}, dict)
     ours = [alarm for alarm in of("AWS::CloudWatch::Alarm").values() if alarm["Namespace"] == telemetry.NAMESPACE]
-    assert len(ours) >= 3
+    assert len(ours) >= 6
     for alarm in ours:
-        assert alarm["MetricName"] in {*answered.values, *worked.values}
-        assert [one["Name"] for one in alarm["Dimensions"]] == ["FunctionName"]
+        [dimension] = alarm["Dimensions"]
+        if dimension["Name"] == "FunctionName":
+            assert alarm["MetricName"] in {*answered.values, *worked.values}
+        else:
+            # whichever function says it
+            told = (alarm["MetricName"], {dimension["Name"]: dimension["Value"]})
+            assert told in [("unbilled", run.names), ("times", telemetry.WITHOUT.names)]
+
+
+def test_the_outbox_has_time_for_the_last_letter_that_it_takes_up() -> None:
+    worker = functions()["OutboxWorker"]
+    assert worker["Timeout"] > (outbox.STINT + outbox.LEASE).total_seconds()
+    # the next minute's call comes while this one ends
+    assert worker["ReservedConcurrentExecutions"] > 1
 
 
 def test_both_stages_are_of_the_same_parts() -> None:

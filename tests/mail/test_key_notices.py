@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
+import subprocess
+import sys
 from datetime import datetime, timedelta
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -156,3 +161,50 @@ async def test_what_is_revoked_after_it_was_queued_is_not_written_about(room: Ro
     assert [one["failed_reason"] for one in await room.queue(customer_id)] == [
         "The key was revoked before this could be sent."
     ]
+
+
+async def test_of_the_houses_own_keys_those_that_end_within_a_fortnight_are_counted_and_named_in_the_log(
+    room: Room, landlord: Landlord, environment: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def ending() -> int:
+        return await expiry.house_keys(room.ledger.connections, now=room.clock())
+
+    before = await ending()
+    soon = await key_of(room, landlord, None, days=13.9)
+    await key_of(room, landlord, None, days=14.1)
+    await key_of(room, landlord, None, days=-0.1)
+    # made for a week, and meant to end; and no operator's
+    await key_of(room, landlord, None, days=7, made=timedelta(0))
+    await key_of(room, landlord, await room.customer(), days=2)
+    revoked = await key_of(room, landlord, None, days=2)
+    await room.ledger.admin.execute("update api_keys set revoked_at = now() where id = $1", revoked.key_id)
+    caplog.clear()
+    assert await ending() == before + 1
+    assert f"{typeid('key', soon.key_id)} ends at" in caplog.text
+    assert typeid("key", revoked.key_id) not in caplog.text
+    # the daily job says so where an alarm hears it
+    ran = await asyncio.to_thread(_reminders, environment, room.clock())
+    (line,) = [json.loads(line) for line in ran.splitlines() if '"reminders"' in line]
+    assert (line["job"], line["ending"], line["outcome"]) == ("reminders", before + 1, "done")
+    # one that was replaced ends as it should
+    successor = await landlord.key(None, ["read"])
+    await room.ledger.admin.execute("alter table api_keys disable trigger api_keys_end_once")
+    await room.ledger.admin.execute(
+        "update api_keys set rotated_from = $2 where id = $1", successor.key_id, soon.key_id
+    )
+    await room.ledger.admin.execute("alter table api_keys enable trigger api_keys_end_once")
+    assert await ending() == before
+
+
+def _reminders(environment: dict[str, str], now: datetime) -> str:
+    """What the function of the daily schedule logs, in a sandbox of its own."""
+    event = {"job": "reminders", "time": now.isoformat()}
+    ran = subprocess.run(
+        [sys.executable, "-c", f"import handler; handler.scheduled({event!r}, None)"],
+        cwd=Path(__file__).parents[2],
+        env=os.environ | environment | {"AWS_LAMBDA_FUNCTION_NAME": "landlord-test-scheduled"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return ran.stdout
