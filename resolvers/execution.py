@@ -108,7 +108,9 @@ class _Running:
         return result
 
 
-def new_schema(query: type, mutation: type | None = None, *, types: Sequence[type] = ()) -> strawberry.Schema:
+def new_schema(
+    query: type, mutation: type | None = None, *, types: Sequence[type] = (), description: str | None = None
+) -> strawberry.Schema:
     """A schema with our scalars, whose plain attributes are read without strawberry's wrapper.
 
     Raises TypeError where a field has a resolver and declares no access.
@@ -116,6 +118,7 @@ def new_schema(query: type, mutation: type | None = None, *, types: Sequence[typ
     schema = strawberry.Schema(
         query=query, mutation=mutation, types=types, config=StrawberryConfig(scalar_map=dict(SCALARS))
     )
+    schema._schema.description = description  # which strawberry has no word for
     declared_access(schema)
     for type_ in schema._schema.type_map.values():
         if isinstance(type_, GraphQLObjectType | GraphQLInterfaceType):

@@ -55,4 +55,22 @@ class Mutation(
     pass
 
 
-schema = new_schema(Query, Mutation)
+_DESCRIPTION = """
+The back office of managed AWS landing zones: what a customer uses, owes and asks for, and the trail of who did what.
+
+What holds everywhere:
+
+- Money and other decimals are strings, and so are integers beyond 32 bits: nothing is rounded on the way. Months, days and instants
+  are UTC.
+- Connections are newest first, by creation and then ID. `first` is 1 to 100, to 500 for `auditEvents`; without it there are 20.
+  `totalCount` is counted only when it is selected, and stops at 10000.
+- A range of months in an argument includes both ends; one of instants is `[since, until)`.
+- Filters and arguments narrow what the caller may see, and never widen it. A list of customers that is given and empty is INVALID,
+  never everyone.
+- In an update an absent field stays as it is. Null clears it where the object's field may be null, and is INVALID elsewhere.
+- A mutation with an `idempotencyKey` can be sent again: it is done once, and answered alike.
+- A refusal that the caller can act on is in the payload's `errors`, with a `code` to decide by. Everything else is an error of GraphQL
+  with `extensions.code` and `extensions.requestId`.
+"""
+
+schema = new_schema(Query, Mutation, description=_DESCRIPTION.strip())

@@ -4,13 +4,23 @@ from pathlib import Path
 
 from graphql import get_named_type, is_input_object_type
 
+from schema.print import printed
 from schema.root import schema
 
 PRINTED = Path(__file__).parent.parent / "schema" / "schema.graphql"
 
 
 def test_the_printed_schema_is_current() -> None:
-    assert PRINTED.read_text() == schema.as_str() + "\n", "`make schema` prints it anew"
+    assert PRINTED.read_text() == printed(schema), "`make schema` prints it anew"
+
+
+def test_what_holds_everywhere_is_told_before_anything_else() -> None:
+    """In GraphiQL too, which asks for it by introspection."""
+    told = schema.execute_sync("{ __schema { description } }")
+    assert told.errors is None
+    assert told.data is not None
+    assert "newest first" in told.data["__schema"]["description"]
+    assert PRINTED.read_text().startswith(f'"""\n{told.data["__schema"]["description"]}\n"""\nschema {{')
 
 
 def test_every_type_field_and_argument_has_a_description() -> None:

@@ -104,9 +104,10 @@ const checks = {
     }
   },
 
-  async 'the docs show the type Query with its descriptions'() {
+  async 'the docs say what holds everywhere, and show the type Query with its descriptions'() {
     await page.getByRole('button', { name: 'Show Documentation Explorer' }).click();
     const docs = page.getByRole('region', { name: 'Documentation Explorer' });
+    await docs.getByText('Connections are newest first').waitFor();
     await docs.getByRole('link', { name: 'Query', exact: true }).click();
     await docs.getByRole('link', { name: 'invoicePreview', exact: true }).waitFor();
     assert.match(await text(docs), /By ID or by number: one of them\./);
