@@ -244,12 +244,14 @@ async def _bill(session: Session, run: RunRow, customer_ids: Sequence[UUID], clo
     else:
         await invoices.lock_counters(session, customer_ids)
         standing = await invoices.lock_living(session, customer_ids, month.first)
+    # not when the run was asked for: one that stood still for days would leave its customers so much less time to pay
+    at = clock()
     known = await inputs.read(session, customer_ids, month)
     batch = _sorted_out(customer_ids, known, {row.customer_id: row for row in standing})
     batch.doubted = await sanity.doubts(session, batch.drafts, month)
     if not run.dry_run:
-        await _store(session, run, month, batch)
-    await billing_runs.settle(session, run.id, list(_results(batch, issue=run.issue)), at=clock())
+        await _store(session, run, month, batch, at=at)
+    await billing_runs.settle(session, run.id, list(_results(batch, issue=run.issue)), at=at)
 
 
 def _sorted_out(customer_ids: Iterable[UUID], known: Inputs, standing: Mapping[UUID, InvoiceRow]) -> _Batch:
@@ -274,8 +276,7 @@ def _sorted_out(customer_ids: Iterable[UUID], known: Inputs, standing: Mapping[U
     return batch
 
 
-async def _store(session: Session, run: RunRow, month: Month, batch: _Batch) -> None:
-    at = run.billed_at
+async def _store(session: Session, run: RunRow, month: Month, batch: _Batch, *, at: datetime) -> None:
     added = await invoicing.draft(session, batch.fresh, month, at=at)
     changed = await invoicing.redraft(session, batch.again, at=at)
     if batch.left:

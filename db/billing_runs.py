@@ -41,7 +41,7 @@ class BillingFailureCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """`billed_at` is the instant that the run counts as now: invoices are drafted and issued then."""
+    """`billed_at` is when it was asked for; what it bills is dated when that is billed."""
 
     id: UUID
     month: date

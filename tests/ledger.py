@@ -117,13 +117,15 @@ class Ledger:
                 yield session
                 raise _Undone
 
-    async def work(self, *, batch: int = run.BATCH) -> None:
-        await run.work(self.connections, clock=lambda: NOW, batch=batch)
+    async def work(self, *, batch: int = run.BATCH, now: datetime = NOW) -> None:
+        await run.work(self.connections, clock=lambda: now, batch=batch)
 
-    async def bill(self, *customer_ids: UUID, month: Month = OCTOBER, batch: int = run.BATCH, **how: Any) -> RunRow:
+    async def bill(
+        self, *customer_ids: UUID, month: Month = OCTOBER, batch: int = run.BATCH, now: datetime = NOW, **how: Any
+    ) -> RunRow:
         """A whole run of these customers."""
-        started = await self.start(customer_ids, month, **how)
-        await self.work(batch=batch)
+        started = await self.start(customer_ids, month, now=now, **how)
+        await self.work(batch=batch, now=now)
         return await self.run(started.id)
 
     async def draft(self, customer_id: UUID, month: Month = OCTOBER) -> InvoiceRow:

@@ -23,7 +23,7 @@ from db.billing_runs import RunRow
 from db.connection import Role
 from db.enums import TaxStatus, Tier
 from db.errors import Invalid, LandlordError, NotFound, TimedOut
-from db.invoices import InvoiceRow
+from db.invoices import InvoiceRow, InvoiceStatus
 from schema.ids import typeid
 from tests.ledger import NOW, OCTOBER, SEPTEMBER, TOTAL, Ledger
 
@@ -129,6 +129,20 @@ async def test_a_run_that_issues_numbers_dates_announces_and_tells_the_trail(led
         "total": TOTAL,
         "number": invoice.number,
     }
+
+
+async def test_a_run_that_stood_still_dates_its_invoices_when_it_goes_on(ledger: Ledger) -> None:
+    """Or whoever is billed then would be overdue from the first day."""
+    drafted, fresh = await ledger.customers(2)
+    await ledger.draft(drafted)
+    asked = await ledger.start([drafted, fresh], issue=True)
+    later = NOW + timedelta(days=40)
+    await ledger.work(now=later)
+    assert counts(await ledger.run(asked.id)) == counted(2, "4896.50", created=1, recomputed=1, issued=2)
+    for customer in (drafted, fresh):
+        invoice = await ledger.invoice(customer)
+        assert (invoice.issued_at, invoice.due_on) == (later, later.date() + timedelta(days=30))
+        assert invoicing.status(invoice, later.date()) is InvoiceStatus.ISSUED
 
 
 async def test_numbers_count_on_from_month_to_month_and_grow_beyond_four_digits(ledger: Ledger) -> None:
