@@ -126,17 +126,19 @@ async def _next_batch(
     now = clock()
     async with connections.transaction(Role.WORKER) as session:
         taken = await usage_syncs.take(session, sync.id, most=most, within=within, now=now, until=now + LEASE)
+        stands = await usage.newest_of_month(session, sync.month, taken)
     if not taken:
         return False
+    asked = _Asked(now, {row.customer_id: row.revision for row in stands})
     answers = await asyncio.to_thread(read, Month.of(sync.month), taken)
     try:
-        await _store(connections, sync, answers, read_at=now, clock=clock)
+        await _store(connections, sync, answers, asked, clock)
     except NOT_NOW:
         raise
     except Exception:
         _log.exception("usage sync %s: a batch of %s customers failed, each is tried apart", sync.id, len(taken))
         for customer_id in taken:
-            await _store_apart(connections, sync, customer_id, answers[customer_id], read_at=now, clock=clock)
+            await _store_apart(connections, sync, customer_id, answers[customer_id], asked, clock)
     return True
 
 
@@ -145,12 +147,11 @@ async def _store_apart(
     sync: SyncRow,
     customer_id: UUID,
     answer: Answer,
-    *,
-    read_at: datetime,
+    asked: _Asked,
     clock: Callable[[], datetime],
 ) -> None:
     try:
-        await _store(connections, sync, {customer_id: answer}, read_at=read_at, clock=clock)
+        await _store(connections, sync, {customer_id: answer}, asked, clock)
     except NOT_NOW:
         raise
     except Exception:
@@ -165,11 +166,20 @@ async def _store_apart(
 # ---------------------------------------------------------------- one batch
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """When CloudWatch was asked, and the newest revision then of each customer that had one."""
+
+    at: datetime
+    revisions: Mapping[UUID, int]
+
+
 @dataclass(slots=True)
 class _Batch:
-    """What becomes of the customers of one batch."""
+    """What becomes of the customers of one batch; those that are `overtaken` are asked about again."""
 
     results: list[Result] = field(default_factory=list)
+    overtaken: list[UUID] = field(default_factory=list)
     revisions: list[UsageRow] = field(default_factory=list)
     readings: list[ReadingRow] = field(default_factory=list)
 
@@ -178,8 +188,7 @@ async def _store(
     connections: Connections,
     sync: SyncRow,
     answers: Mapping[UUID, Answer],
-    *,
-    read_at: datetime,
+    asked: _Asked,
     clock: Callable[[], datetime],
 ) -> None:
     """Store what CloudWatch said of these customers, whole or not at all; of those that are still to be done."""
@@ -192,12 +201,15 @@ async def _store(
         services = await stored_customers.lock_service(session, claimed)
         newest = {row.customer_id: row for row in await usage.newest_of_month(session, month.first, claimed)}
         now = clock()
-        batch = _sorted_out(services, answers, newest, month, now=now)
+        batch = _sorted_out(services, answers, newest, month, asked, now=now)
         await usage.insert(session, batch.revisions, source="cloudwatch")
-        await usage_syncs.keep(session, sync.id, month.first, batch.readings, read_at=read_at)
+        await usage_syncs.keep(session, sync.id, month.first, batch.readings, read_at=asked.at)
         events = [_recorded(sync, row) for row in batch.revisions]
         await audit.record_work(session, events, actor="usage sync", resource_type="UsageMonth")
-        await usage_syncs.settle(session, sync.id, batch.results, at=now)
+        if batch.overtaken:
+            await usage_syncs.give_back(session, sync.id, batch.overtaken)
+        if batch.results:
+            await usage_syncs.settle(session, sync.id, batch.results, at=now)
 
 
 def _sorted_out(
@@ -205,6 +217,7 @@ def _sorted_out(
     answers: Mapping[UUID, Answer],
     newest: Mapping[UUID, UsageRow],
     month: Month,
+    asked: _Asked,
     *,
     now: datetime,
 ) -> _Batch:
@@ -224,6 +237,10 @@ def _sorted_out(
             batch.results.append(Result(customer.id, Outcome.FAILED, UsageSyncFailureCode.BAD_ANSWER, str(problem)))
             continue
         revision = rules.revised(stands, customer.id, month, numbers, now=now)
+        if revision is not None and stands is not None and stands.revision != asked.revisions.get(customer.id):
+            # somebody recorded it while CloudWatch was asked: what was answered may be older
+            batch.overtaken.append(customer.id)
+            continue
         if revision is not None:
             batch.revisions.append(revision)
             stands = revision

@@ -130,6 +130,6 @@ def _tell(run: dict[str, Any], currency: str) -> None:
 
 _ENDED = {
     "COMPLETED": "completed.",
-    "COMPLETED_WITH_FAILURES": "completed, but for the customers below: run it again to take only those.",
+    "COMPLETED_WITH_FAILURES": "completed, but for the customers below: run it again once that is mended.",
     "FAILED": "broken off. What it had done stands: run it again.",
 }

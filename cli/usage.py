@@ -125,6 +125,6 @@ def _tell(found: dict[str, Any]) -> None:
 
 _ENDED = {
     "COMPLETED": "completed.",
-    "COMPLETED_WITH_FAILURES": "completed, but for the customers below: sync it again to take only those.",
+    "COMPLETED_WITH_FAILURES": "completed, but for the customers below: sync it again once that is mended.",
     "FAILED": "broken off. What it had done stands: sync it again.",
 }

@@ -223,7 +223,10 @@ async def every_nth_pending(session: Session, sync_id: UUID, n: int) -> list[UUI
 async def take(
     session: Session, sync_id: UUID, *, most: int, within: Range, now: datetime, until: datetime
 ) -> list[UUID]:
-    """Pending customers of the sync that nobody has in hand, in the order of their ids; ours until that instant."""
+    """Pending customers of the sync that nobody has in hand, in the order of their ids; ours until that instant.
+
+    This transaction sees them and no other customer.
+    """
     taken: list[UUID] = await session.values(
         """
         with free as (
@@ -236,7 +239,7 @@ async def take(
                for update skip locked
         )
         update usage_sync_items item
-           set claimed_until = $6
+           set claimed_until = $6, claimed_in = pg_current_xact_id()
           from free
          where item.customer_id = free.customer_id and item.sync_id = free.sync_id
         returning item.customer_id
@@ -274,6 +277,15 @@ async def claim(session: Session, sync_id: UUID, customer_ids: Sequence[UUID]) -
         customer_ids,
     )
     return sorted(claimed)
+
+
+async def give_back(session: Session, sync_id: UUID, customer_ids: Sequence[UUID]) -> None:
+    """Whoever comes first takes these customers up again, which this transaction has claimed."""
+    await session.execute(
+        "update usage_sync_items set claimed_until = null where sync_id = $1 and customer_id = any($2)",
+        sync_id,
+        customer_ids,
+    )
 
 
 async def keep(

@@ -72,7 +72,7 @@ async def test_each_customer_that_failed_is_named_with_code_and_reason_and_the_e
     again = await shell.run("bill", "--run", run["id"])
     assert again.code == 1
     text = " ".join(again.out.split())
-    assert f"{LAST}, completed, but for the customers below: run it again to take only those." in text
+    assert f"{LAST}, completed, but for the customers below: run it again once that is mended." in text
     assert f"No usage is recorded for {LAST}: record or sync it, then run billing again." in text
     assert typeid("cus", failing) in text
 

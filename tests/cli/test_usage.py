@@ -75,7 +75,7 @@ async def test_who_is_missing_and_who_failed_is_named_and_the_exit_code_is_1(she
     assert told.code == 1
     assert (
         told.lines[0]
-        == f"{found['id']}: {THIS}, completed, but for the customers below: sync it again to take only those."
+        == f"{found['id']}: {THIS}, completed, but for the customers below: sync it again once that is mended."
     )
     text = " ".join(told.lines)
     assert f"CloudWatch has nothing of Initech {typeid('cus', unheard)}" in text

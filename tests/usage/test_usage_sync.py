@@ -400,6 +400,32 @@ async def test_several_workers_share_a_sync_and_nobody_is_asked_about_twice(mete
     assert await metering.rows("usage_metrics", *everyone) == 40
 
 
+async def test_an_answer_that_a_newer_revision_has_overtaken_is_asked_for_again(metering: Metering) -> None:
+    """Or the slower of two syncs would put back what the quicker one had read after it."""
+    overtaken, other = await metering.customers(2)
+    for customer_id in (overtaken, other):
+        metering.publish(customer_id, AccountCount=2)
+    sync, quick = await metering.start([overtaken, other]), await metering.start([overtaken])
+    loop = asyncio.get_running_loop()
+    overtaking: list[SyncRow] = []
+
+    def slow(month: Month, customer_ids: Sequence[UUID]) -> Mapping[UUID, Answer]:
+        answers = metering.read(month, customer_ids)
+        if not overtaking:
+            metering.now += timedelta(seconds=1)
+            metering.publish(overtaken, AccountCount=3)
+            overtaking.append(asyncio.run_coroutine_threadsafe(metering.work(quick), loop).result(30))
+        return answers
+
+    done = await metering.work(sync, read=slow)
+    assert [counts(row) for row in overtaking] == [("completed", 1, 1, 0, 0, 0)]
+    assert counts(done) == ("completed", 2, 1, 1, 0, 0)
+    assert metering.read_from == [[overtaken, other], [overtaken], [overtaken]]
+    row = await metering.used(overtaken)
+    assert row is not None
+    assert (row.revision, row.account_count) == (1, 3)
+
+
 async def test_whose_lease_ran_out_stores_nothing_that_another_has_stored(metering: Metering) -> None:
     everyone = await metering.customers(3)
     for customer_id in everyone:
