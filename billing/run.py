@@ -26,7 +26,7 @@ from db import audit, billing_inputs, billing_runs, invoices
 from db.audit import Event
 from db.billing_runs import EVERYONE, Outcome, Range, Result, RunRow
 from db.connection import Connections, Role
-from db.errors import Invalid, TimedOut, Unavailable
+from db.errors import GaveWay, Invalid, TimedOut, Unavailable
 from db.invoices import InvoiceRow, InvoiceStatus
 from db.session import Session
 from db.typeids import typeid
@@ -170,7 +170,7 @@ async def _next_batch(
             claimed = await billing_runs.claim(session, run.id, most=most, within=within)
             if claimed:
                 await _bill(session, run, claimed, clock)
-    except asyncpg.DeadlockDetectedError:
+    except GaveWay:
         # somebody who holds one of these customers waited for another of them: they went first
         return True
     except NOT_NOW:

@@ -155,12 +155,12 @@ class Connections:
                 return held
         raise AssertionError("the second try returns or raises")
 
-    async def _instead(self, role: Role, held: _Held, error: Exception) -> asyncpg.Connection:
+    async def _instead(self, role: Role, held: _Held, error: Exception) -> asyncpg.Connection | None:
         """Of one that died before it answered its one statement. That may be asked once more: it changes nothing, and leaves at
-        worst a second event of the same request.
+        worst a second event of the same request. None where it is alive.
         """
         if not isinstance(error, _GONE):
-            raise error
+            return None
         held.connection.terminate()
         fresh = await self._new(role)
         held.connection, held.used, held.patience, held.spotless = fresh.connection, fresh.used, fresh.patience, True
@@ -228,7 +228,7 @@ async def _stopped(connection: asyncpg.Connection) -> None:
 
 
 async def _rolled_back(session: Session) -> bool:
-    with contextlib.suppress(*_GONE):
+    with contextlib.suppress(*_GONE, LandlordError):
         await session.end("rollback")
         return True
     return False

@@ -12,7 +12,8 @@ LandlordError
 ├── Unauthenticated       the credentials do not work; why is for the log alone
 ├── RateLimited           too much was asked, or tried, in too short a time
 ├── TimedOut              it took longer than it may
-└── Unavailable           the database cannot be reached now
+└── Unavailable           the database cannot be reached now, or is short of something
+    ├── GaveWay           it was undone, since others waited for it and it for them
     └── ContextRefused    it takes no context signed with this key, or with this clock
 """
 
@@ -111,6 +112,10 @@ class Unavailable(LandlordError):
     def __init__(self, reason: str) -> None:
         super().__init__("The service cannot answer right now: try again in a moment.")
         self.reason = reason
+
+
+class GaveWay(Unavailable):
+    """The others went on."""
 
 
 class ContextRefused(Unavailable):

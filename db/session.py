@@ -16,7 +16,7 @@ import orjson
 from db.as_json import shifted
 from db.ended import Ended
 from db.enums import Tier
-from db.errors import ContextRefused, NotFound, TimedOut, Unauthenticated
+from db.errors import ContextRefused, GaveWay, NotFound, TimedOut, Unauthenticated, Unavailable
 
 Row = TypeVar("Row")
 
@@ -24,6 +24,16 @@ Row = TypeVar("Row")
 _CREDENTIALS_ENDED = "LL004"
 _CONTEXT_REFUSED = "LL002"
 _LATE = (asyncpg.QueryCanceledError, TimeoutError)
+# It says nothing of what was asked: the database went away, or was short of something.
+_NOT_NOW = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.LockNotAvailableError,
+    OSError,
+)
+# So do these, where the connection is closed; of an open one they tell that it is not used as it should be.
+_MISUSED_OR_GONE = (asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 # Says for whom a transaction speaks, along with a statement or with None, and gives that statement's rows. `again`: what
 # was to be told of it stands already.
@@ -65,7 +75,9 @@ class Session:
     ended that others remember, and is true once it is committed. `opened` is None while it speaks for nobody.
 
     With `instead` nothing has begun yet, and the statement by which it is opened is a transaction by itself; what is asked
-    after that begins another. `instead` gives a connection in the place of one that turns out dead, or raises what it is told.
+    after that begins another. `instead` gives a connection in the place of one that turns out dead.
+
+    Raises TimedOut for a statement that took too long, and Unavailable where the database went away under it, or gave it up.
     """
 
     def __init__(
@@ -74,7 +86,7 @@ class Session:
         begin: str = "begin",
         *,
         relaxed: bool = False,
-        instead: Callable[[Exception], Awaitable[asyncpg.Connection]] | None = None,
+        instead: Callable[[Exception], Awaitable[asyncpg.Connection | None]] | None = None,
     ) -> None:
         self._connection = connection
         self._begin = begin
@@ -97,7 +109,11 @@ class Session:
         async with self._lock:
             self._ended = True
             if self.begun:
-                await self._connection.execute(how)
+                try:
+                    await self._connection.execute(how)
+                except Exception as error:
+                    self._tell(error)
+                    raise
 
     def open_late(self, opening: Opening) -> None:
         """Open it by the first statement, whatever that is: `opening` calls `open` with what it is called with."""
@@ -125,7 +141,11 @@ class Session:
     async def _go_on(self) -> None:
         """Into a transaction that is open: where the last one is over already, into another for the same caller."""
         if not self.begun:
-            await self._connection.execute(self._begin)
+            try:
+                await self._connection.execute(self._begin)
+            except Exception as error:
+                self._tell(error)
+                raise
             self.begun, self._open_with = True, _OPEN
             if self.opened is not None and self._again is not None:
                 self._count()
@@ -239,15 +259,26 @@ class Session:
     async def _ask(self, sql: str, args: tuple[Any, ...]) -> list[Any]:
         try:
             records: list[Any] = await self._connection.fetch(sql, *args)
-        except _LATE as error:
-            raise TimedOut() from error
         except Exception as error:
-            if self.begun or self._instead is None:
+            fresh = None
+            if not self.begun and self._instead is not None and not isinstance(error, _LATE):
+                instead, self._instead = self._instead, None
+                fresh = await instead(error)
+            if fresh is None:
+                self._tell(error)
                 raise
-            instead, self._instead = self._instead, None
-            self._connection = await instead(error)
+            self._connection = fresh
             return await self._ask(sql, args)
         return records
+
+    def _tell(self, error: Exception) -> None:
+        """Raises TimedOut or Unavailable for what the driver raised, where it is one of them."""
+        if isinstance(error, _LATE):
+            raise TimedOut() from error
+        if isinstance(error, asyncpg.TransactionRollbackError):
+            raise GaveWay(f"a statement failed: {type(error).__name__}") from error
+        if isinstance(error, _NOT_NOW) or (isinstance(error, _MISUSED_OR_GONE) and self._connection.is_closed()):
+            raise Unavailable(f"a statement failed: {type(error).__name__}") from error
 
     @asynccontextmanager
     async def _statement(self) -> AsyncIterator[None]:
@@ -257,8 +288,9 @@ class Session:
             self._count()
             try:
                 yield
-            except _LATE as error:
-                raise TimedOut() from error
+            except Exception as error:
+                self._tell(error)
+                raise
 
     def _count(self) -> None:
         """One more. Raises InterfaceError where there can be none."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from auth.caller import Caller
-from db.errors import Invalid, LandlordError, TimedOut
+from db.errors import Invalid, LandlordError, TimedOut, Unavailable
 from resolvers.arguments import Surprise, Variables
 from resolvers.beforehand import Made
 from resolvers.engine import Prepares, Problem, Question, Ready, Result, log_fault
@@ -54,7 +54,7 @@ class _Reads:
     async def run(self, context: Context) -> Result:
         try:
             return Result(await self.reading.answer(context, self.variables))
-        except (TimedOut, TimeoutError):
+        except (TimedOut, TimeoutError, Unavailable):
             raise
         except (LandlordError, Surprise):
             pass  # to be refused, and there is one who says how
