@@ -21,10 +21,11 @@ from db.webhooks import MOST, EndpointRow
 LONGEST_URL = 2000
 
 # One way to write each address, and so none that two readers could take for two: a name of the DNS and no number, the
-# usual port, no name and password, nothing behind a `#`.
+# usual port, no name and password, nothing behind a `#`, and no letter that is taken for another (`\u017f` for s) where case is
+# looked away from.
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _URL = re.compile(
-    rf"https://(?P<host>(?:{_LABEL}\.)+(?=[a-z])(?:{_LABEL}))(?::443)?(?P<target>[/?][!$-\[\]-~]*)?", re.IGNORECASE
+    rf"https://(?P<host>(?i:(?:{_LABEL}\.)+(?=[a-z])(?:{_LABEL})))(?::443)?(?P<target>[/?][!$-\[\]-~]*)?", re.ASCII
 )
 
 

@@ -93,7 +93,7 @@ async def test_nobody_enters_one_for_a_neighbour(acme: Tenant, globex: Tenant) -
     ("url", "host", "target"),
     [
         ("https://hooks.acme.example/landlord", "hooks.acme.example", "/landlord"),
-        ("HTTPS://Hooks.Acme.Example", "hooks.acme.example", "/"),
+        ("https://Hooks.Acme.Example", "hooks.acme.example", "/"),
         ("https://acme.example:443?a=b&c=d", "acme.example", "/?a=b&c=d"),
         ("https://a-1.acme.example/%20/~x;y=(z)?q=@:443", "a-1.acme.example", "/%20/~x;y=(z)?q=@:443"),
     ],
@@ -115,7 +115,8 @@ def test_an_address_is_read_in_one_way(url: str, host: str, target: str) -> None
         " https://acme.example/", "https://acme.example/\n", "https://acme.example/\r\nHost: x", "https://acme.example/\u00e9",
         "https://\u00e4cme.example/", "https://acme\uff0eexample/", "https://ac_me.example/", "https://-acme.example/",
         "https://acme-.example/", "https://acme..example/", f"https://{'a' * 64}.example/",
-        f"https://{'.'.join(['a' * 60] * 5)}/", f"https://acme.example/{'x' * 2000}",
+        "HTTPS://acme.example/", "http\u017f://acme.example/", "https://acme\u017f.example/", "https://acme.\u212aexample/",
+        "https://acme.example/\u017f", f"https://{'.'.join(['a' * 60] * 5)}/", f"https://acme.example/{'x' * 2000}",
     ],
 )  # fmt: skip
 async def test_an_address_that_could_be_read_in_two_ways_or_is_no_name_is_refused(acme: Tenant, url: str) -> None:
