@@ -411,11 +411,12 @@ class Worker:
 
     async def _remind(self) -> None:
         from auth import expiry
-        from billing import dunning
+        from billing import dunning, leftovers
 
         now = self._clock()
         await dunning.remind(self._connections, now=now)
         await expiry.remind(self._connections, now=now)
+        await leftovers.remove(self._connections, now=now)
 
     async def _mail(self) -> None:
         from billing import outbox

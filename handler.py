@@ -296,10 +296,11 @@ async def _share_out_runs(connections: Connections, now: datetime) -> dict[str, 
 
 async def _remind(connections: Connections, now: datetime) -> dict[str, Any]:
     from auth import expiry
-    from billing import dunning
+    from billing import dunning, leftovers
 
     await dunning.remind(connections, now=now)
     await expiry.remind(connections, now=now)
+    await leftovers.remove(connections, now=now)
     return {"ending": await expiry.house_keys(connections, now=now)}
 
 

@@ -362,6 +362,15 @@ async def last_reason(session: Session, customer_id: UUID, endpoint_id: UUID) ->
     return reason
 
 
+# ---------------------------------------------------------------- what is done with
+
+
+async def clear(session: Session, *, before: datetime, most: int) -> int:
+    """Remove what left before that instant, or was due before it and given up, the oldest first; how many."""
+    removed: int = await session.value("select app.clear_outbox($1, $2)", before, most)
+    return removed
+
+
 # ---------------------------------------------------------------- reminders
 
 

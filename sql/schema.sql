@@ -102,6 +102,28 @@ $$;
 
 ALTER FUNCTION app.clean_relaxed() OWNER TO landlord_guard;
 
+CREATE FUNCTION app.clear_outbox(before timestamp with time zone, most integer) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with old as (
+        select done.customer_id, done.id
+          from landlord.outbox done
+         where (done.sent_at is not null or done.failed_reason is not null)
+           and coalesce(done.sent_at, done.due_at) < least(clear_outbox.before, now() - interval '60 days')
+         order by coalesce(done.sent_at, done.due_at)
+         limit clear_outbox.most
+    ), gone as (
+        delete from landlord.outbox done
+         using old
+         where done.customer_id = old.customer_id and done.id = old.id
+        returning 1 as one
+    )
+    select count(*) from gone;
+$$;
+
+ALTER FUNCTION app.clear_outbox(before timestamp with time zone, most integer) OWNER TO landlord_guard;
+
 CREATE FUNCTION app.context() RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL RESTRICTED
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1830,6 +1852,8 @@ CREATE INDEX notifications_newest ON landlord.notifications USING btree (custome
 
 CREATE INDEX outbox_claimed ON landlord.outbox USING btree (claimed_in) WHERE (claimed_in IS NOT NULL);
 
+CREATE INDEX outbox_done ON landlord.outbox USING btree (COALESCE(sent_at, due_at)) WHERE ((sent_at IS NOT NULL) OR (failed_reason IS NOT NULL));
+
 CREATE INDEX outbox_due ON landlord.outbox USING btree (due_at) WHERE ((sent_at IS NULL) AND (failed_reason IS NULL));
 
 CREATE INDEX outbox_of_endpoint ON landlord.outbox USING btree (customer_id, endpoint_id) WHERE ((endpoint_id IS NOT NULL) AND (sent_at IS NULL) AND (failed_reason IS NULL));
@@ -2364,6 +2388,9 @@ REVOKE ALL ON FUNCTION app.clean_relaxed() FROM PUBLIC;
 GRANT ALL ON FUNCTION app.clean_relaxed() TO landlord_tenant;
 GRANT ALL ON FUNCTION app.clean_relaxed() TO landlord_operator;
 
+REVOKE ALL ON FUNCTION app.clear_outbox(before timestamp with time zone, most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.clear_outbox(before timestamp with time zone, most integer) TO landlord_worker;
+
 REVOKE ALL ON FUNCTION app.context() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION app.ended_since(since timestamp with time zone) FROM PUBLIC;
@@ -2769,6 +2796,9 @@ GRANT UPDATE(failed_reason) ON TABLE landlord.notifications TO landlord_worker;
 
 GRANT SELECT ON TABLE landlord.outbox TO landlord_operator;
 GRANT SELECT,INSERT ON TABLE landlord.outbox TO landlord_worker;
+GRANT DELETE ON TABLE landlord.outbox TO landlord_guard;
+
+GRANT SELECT(id) ON TABLE landlord.outbox TO landlord_guard;
 
 GRANT INSERT(customer_id) ON TABLE landlord.outbox TO landlord_tenant;
 GRANT INSERT(customer_id) ON TABLE landlord.outbox TO landlord_operator;
@@ -2789,15 +2819,17 @@ GRANT INSERT(payload) ON TABLE landlord.outbox TO landlord_guard;
 GRANT INSERT(due_at) ON TABLE landlord.outbox TO landlord_tenant;
 GRANT INSERT(due_at) ON TABLE landlord.outbox TO landlord_operator;
 GRANT UPDATE(due_at) ON TABLE landlord.outbox TO landlord_worker;
-GRANT INSERT(due_at) ON TABLE landlord.outbox TO landlord_guard;
+GRANT SELECT(due_at),INSERT(due_at) ON TABLE landlord.outbox TO landlord_guard;
 
 GRANT UPDATE(claimed_until) ON TABLE landlord.outbox TO landlord_worker;
 
 GRANT UPDATE(attempts) ON TABLE landlord.outbox TO landlord_worker;
 
 GRANT UPDATE(sent_at) ON TABLE landlord.outbox TO landlord_worker;
+GRANT SELECT(sent_at) ON TABLE landlord.outbox TO landlord_guard;
 
 GRANT UPDATE(failed_reason) ON TABLE landlord.outbox TO landlord_worker;
+GRANT SELECT(failed_reason) ON TABLE landlord.outbox TO landlord_guard;
 
 GRANT UPDATE(claimed_in) ON TABLE landlord.outbox TO landlord_worker;
 GRANT SELECT(claimed_in) ON TABLE landlord.outbox TO landlord_guard;

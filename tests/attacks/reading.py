@@ -178,7 +178,7 @@ ATTACKS: list[Attack] = [
           "select app.install_key('mallory', '\\x00')", "select app.retire_key('@context')", "select app.write_event('{}', null)",
           "select app.install_operator_key('m', 'lz_test_000000000000', '$2b$', '{operator}')", "select app.operator()",
           "select app.claimed()", "select app.new_invoice_prefix()", "select app.queue_reminders(1, '2020-01-01', '2030-01-01', now(), 9)",
-          "select landlord.make_audit_partition('2020-01-01')", ends="42501 " * 11 + "42501"),
+          "select app.clear_outbox(now(), 9)", "select landlord.make_audit_partition('2020-01-01')", ends="42501 " * 12 + "42501"),
     query("a signing key of its own, which it then signs with", "commit; begin",
           "select app.install_key('mallory', '@secret'::bytea)", "select app.open('@unknown_kid', '@facts', null, false)", LOOK,
           ends="- 42501 LL002 LL003"),

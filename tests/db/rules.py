@@ -40,7 +40,8 @@ SEES_ALL = {
 PRICES = {"company_details", "rate_card_prices", "rate_cards", "tax_rates", "tier_features", "volume_discounts"}
 
 DEFINERS = {
-    "app.claimed()", "app.clean()", "app.context()", "app.find_api_key(token text)",
+    "app.claimed()", "app.clean()", "app.clear_outbox(before timestamp with time zone, most integer)",
+    "app.context()", "app.find_api_key(token text)",
     "app.install_key(kid text, key bytea)",
     "app.install_operator_key(name text, prefix text, key_hash text, scopes text[])",
     "app.new_invoice_prefix()",
