@@ -126,6 +126,13 @@ class Session:
         async with self._lock:
             await self._open_by(None, ())
 
+    async def begin_now(self) -> None:
+        """The same, in a transaction that is begun: what fails after that takes the event along that was written on opening."""
+        if self._unopened is not None:
+            raise self._unopened
+        async with self._lock:
+            await self._go_on()
+
     async def _open_by(self, sql: str | None, args: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         """What is to be opened late, along with a statement."""
         opening, self._opening = self._opening, None

@@ -61,7 +61,7 @@ class _Reads:
         except Exception as error:
             log_fault(Problem.of(error), context.origin)
         # for the same caller, of whose transaction the event is all that was written: unless it is what was refused
-        await context.session.open_now()
+        await context.session.begin_now()
         return await self.otherwise().run(context)
 
 

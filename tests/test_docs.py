@@ -74,6 +74,14 @@ def test_the_tests_that_it_names_are_there(document: Path) -> None:
 # ---------------------------------------------------------------- security
 
 
+@each_document
+def test_the_functions_of_the_database_that_it_names_are_there(document: Path) -> None:
+    # `app.py` is a file, and `app.customer` the setting of a design that is not this one
+    named = set(re.findall(r"\bapp\.([a-z_]+)", document.read_text())) - {"py", "customer"}
+    made = re.findall(r"CREATE FUNCTION app\.([a-z_]+)", (ROOT / "sql" / "schema.sql").read_text())
+    assert named <= set(made)
+
+
 def test_the_claim_stands_word_for_word_where_it_is_made() -> None:
     for document in (ROOT / "README.md", ROOT / "docs" / "security.md"):
         assert CLAIM in " ".join(document.read_text().split()), document

@@ -327,6 +327,27 @@ async def test_a_call_sees_the_events_before_it_and_not_its_own_however_it_asks(
 
 
 @pytest.mark.parametrize(
+    "asked",
+    [
+        "invoices(first: 1000) { nodes { number } }",
+        'invoices(after: "no cursor") { nodes { number } }',
+        "customer { invoices(first: 101) { nodes { number } } }",
+        'customer(id: "nobody") { name }',
+        'usage(from: "2026-02", to: "2026-01") { month }',
+        'tickets(filter: {customerId: "nobody"}) { nodes { id } }',
+    ],
+)
+async def test_a_query_that_is_refused_for_an_argument_leaves_that_event_and_none_of_a_success(
+    acme: Tenant, admin: asyncpg.Connection, asked: str
+) -> None:
+    answer = await acme.post(f"{{ {asked} }}")
+    assert answer.json()["errors"][0]["extensions"]["code"] == "INVALID"
+    events = "select event_type, status from audit_events where request_id = $1"
+    told = await admin.fetch(events, answer.headers["x-request-id"])
+    assert [tuple(event) for event in told] == [("api.query", "failure")]
+
+
+@pytest.mark.parametrize(
     "given",
     [
         {"event_type": ""},
