@@ -24,12 +24,14 @@ Row = TypeVar("Row")
 _CREDENTIALS_ENDED = "LL004"
 _CONTEXT_REFUSED = "LL002"
 _LATE = (asyncpg.QueryCanceledError, TimeoutError)
-# It says nothing of what was asked: the database went away, or was short of something.
+# It says nothing of what was asked: the database went away, was short of something, or was changed by a migration after the
+# driver prepared the statement, which it then prepares anew.
 _NOT_NOW = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.LockNotAvailableError,
+    asyncpg.InvalidCachedStatementError,
     OSError,
 )
 # So do these, where the connection is closed; of an open one they tell that it is not used as it should be.

@@ -1,15 +1,19 @@
-"""What says nothing of what was asked, a deadlock or a lost connection, is UNAVAILABLE: undone, and good to be sent again."""
+"""What says nothing of what was asked, a deadlock, a lost connection or a migration meanwhile, is UNAVAILABLE: undone, and good to
+be sent again."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import asyncpg
+import pytest
 
+from app import Settings
 from schema.ids import uuid_of
-from tests.landlord import Tenant
+from tests.landlord import Tenant, serving
 
 OPEN = 'mutation { openTicket(input: {subject: "No logs", body: "Since this morning."}) { ticket { id } } }'
 RAISE = """
@@ -86,3 +90,20 @@ async def test_one_whose_connection_dies_is_undone_and_may_be_sent_again(
     assert [(event, status) for event, status, _ in await ends(acme)] == [("api.mutation", "failure")]
     assert await raised(acme, *tickets) is None
     assert await high(acme) == set(tickets)
+
+
+@pytest.mark.direct("through a pooler nothing is prepared that could be outdated")
+async def test_one_whose_plan_is_older_than_a_migration_is_undone_and_may_be_sent_again(
+    acme: Tenant, admin: asyncpg.Connection, settings: Settings
+) -> None:
+    async with serving(settings) as http:
+        there = replace(acme, landlord=replace(acme.landlord, http=http))
+        await opened(there, 1)
+        try:
+            await admin.execute("alter table support_tickets alter column subject type varchar(200)")
+            answer = (await there.post(OPEN)).json()
+            assert (answer["data"], answer["errors"][0]["extensions"]["code"]) == (None, "UNAVAILABLE")
+            await opened(there, 1)
+        finally:
+            await admin.execute("alter table support_tickets alter column subject type text")
+    assert (await acme.api("{ tickets { totalCount } }"))["tickets"] == {"totalCount": 2}
