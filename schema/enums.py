@@ -39,10 +39,23 @@ def shown(words: Words, description: str, **members: str) -> Words:
 
 # Several nouns speak of these, so they are shown here: whoever shows words of its own has shown them too.
 shown(Tier, "What a customer pays for: it sets the base price, the allowances and the bands.")
-shown(Metric, "What is metered. The counts of organizational units and of policies are metered and not priced.")
+shown(
+    Metric,
+    "What is metered. The counts of organizational units and of policies are metered and not priced.",
+    ACCOUNT_COUNT="AWS accounts in the landing zone: the month's peak.",
+    OU_COUNT="Organizational units: the month's peak.",
+    SCP_COUNT="Service control policies: the month's peak.",
+    CLOUDTRAIL_EVENTS="Events that CloudTrail recorded in the month.",
+    CONFIG_EVALUATIONS="Rule evaluations by AWS Config in the month.",
+    LOG_STORAGE_GB="Gigabytes of stored logs: the month's peak.",
+    NAT_BYTES_PROCESSED="Bytes through NAT gateways in the month.",
+    DATA_TRANSFER_GB="Gigabytes that left AWS in the month.",
+)
 shown(
     TaxStatus,
     "Whether tax is added to a customer's invoices.",
+    TAXABLE="At the rate of the customer's jurisdiction.",
+    EXEMPT="No tax is charged.",
     REVERSE_CHARGE="The customer accounts for the tax itself; the invoice says so.",
 )
 shown(

@@ -34,7 +34,10 @@ class Viewer:
     )
     customer_id: strawberry.Private[UUID | None]
 
-    @strawberry.field(description="Null for an operator.", extensions=[Reads(None)])
+    @strawberry.field(
+        description="Null for an operator. Not to be had below `createSession`: ask for it when signed in.",
+        extensions=[Reads(None)],
+    )
     async def customer(self, info: Info) -> Customer | None:
         if self.customer_id is None:
             return None

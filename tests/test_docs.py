@@ -191,6 +191,13 @@ def test_the_buckets_are_those_of_the_code() -> None:
     assert f"| whose | a full bucket | comes back in a second |\n| --- | --- | --- |\n{table}\n" in API, table
 
 
+async def test_signing_in_as_it_shows_gives_a_session(acme: Tenant) -> None:
+    (document,) = [text for text in re.findall(r"```graphql\n(.*?)```", API, re.DOTALL) if "createSession" in text]
+    answer = await acme.landlord.http.post("/graphql", json={"query": document, "variables": {"key": acme.key}})
+    made = answer.json()["data"]["createSession"]
+    assert (made["session"]["viewer"]["scopes"], made["errors"]) == (["write"], [])
+
+
 async def test_the_refusal_that_it_shows_is_the_one_that_is_answered(acme: Tenant) -> None:
     shown = re.findall(r"```json\n(.*?)```", API, re.DOTALL)[0]
     query = 'mutation { openTicket(input: {subject: "", body: "."}) { ticket { id } errors { code message field } } }'
