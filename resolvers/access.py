@@ -71,7 +71,11 @@ class Writes(Declares):
         async def again(id: str) -> Any:
             nonlocal event
             event = "mutation.repeated"
-            return self._payload(object=await load(context, id), errors=[])
+            found = await load(context, id)
+            if found is None:
+                text = "What was made under this idempotency key was deleted since: use a new one."
+                raise IllegalState(id, "repeat", text)
+            return self._payload(object=found, errors=[])
 
         try:
             if self.access.scope is not None:

@@ -75,6 +75,17 @@ async def test_a_tenant_enters_one_and_is_shown_its_secret_once(
     assert tuple(event) == ("webhook_endpoint.created", "create", shown["id"])
 
 
+async def test_one_that_was_deleted_is_not_answered_to_a_repeated_key_nor_made_anew(acme: Tenant) -> None:
+    id = await entered(acme, idempotencyKey="hook")
+    await acme.api(DELETE, id=id)
+    again = await create(acme, idempotencyKey="hook")
+    assert (again["webhookEndpoint"], again["secret"]) == (None, None)
+    assert [(error["code"], error["message"]) for error in again["errors"]] == [
+        ("ILLEGAL_STATE", "What was made under this idempotency key was deleted since: use a new one.")
+    ]
+    assert await listed(acme) == []
+
+
 async def test_an_operator_names_the_customer(acme: Tenant, house: Tenant) -> None:
     id = await entered(house, customerId=acme.id)
     assert await listed(acme) == [id]
