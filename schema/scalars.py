@@ -32,7 +32,9 @@ LONGEST_DECIMAL = 64  # characters
 
 # asyncpg writes the first and the last one as infinity, which comes back without a zone
 _ENDLESS = (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
-_INT64 = range(-(2**63), 2**63)
+_BEYOND = 2**63
+_INT64 = range(-_BEYOND, _BEYOND)
+_TOO_LARGE = "A whole number in JSON has at most 64 bits: give larger ones as strings."
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
 _DECIMAL = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 # RFC 3339, section 5.6; more digits of a second than six are cut off, as PostgreSQL knows no more
@@ -111,8 +113,11 @@ def _json(value: object) -> object:
         elif isinstance(one, float):
             if not math.isfinite(one):
                 raise GraphQLError("A number in JSON is finite.")
+            # a body's whole number of more than 64 bits was read as one of these, and lost digits
+            if not -_BEYOND < one < _BEYOND:
+                raise GraphQLError(_TOO_LARGE)
         elif isinstance(one, int) and one not in _INT64:
-            raise GraphQLError("A whole number in JSON has at most 64 bits: give larger ones as strings.")
+            raise GraphQLError(_TOO_LARGE)
     return value
 
 

@@ -355,6 +355,10 @@ MISTYPED: list[tuple[str, dict[str, Any], str, str]] = [
      "A day is written as year, month and day, such as 2026-10-31."),
     ("createCustomer", {"tags": {"count": 2**63}}, ".tags",
      "A whole number in JSON has at most 64 bits: give larger ones as strings."),
+    ("createCustomer", {"tags": {"count": 2**64}}, ".tags",
+     "A whole number in JSON has at most 64 bits: give larger ones as strings."),
+    ("createCustomer", {"customConfig": [-(10**30)]}, ".customConfig",
+     "A whole number in JSON has at most 64 bits: give larger ones as strings."),
     ("updateCustomer", {"id": True}, ".id", "ID cannot represent value: True"),
     ("updateCustomer", {"nickname": "x"}, "",
      "Expected value of type 'UpdateCustomerInput' not to include unknown field 'nickname'. Did you mean 'name'?"
