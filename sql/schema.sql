@@ -702,11 +702,47 @@ $$;
 
 ALTER FUNCTION landlord.billed_to_is_frozen() OWNER TO landlord_owner;
 
+CREATE FUNCTION landlord.counted_numbers_are_given() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+    if exists (
+        select from now_so
+          join before on before.customer_id = now_so.customer_id
+          join landlord.customers c on c.id = now_so.customer_id
+         where now_so.last_invoice > before.last_invoice
+           and not exists (
+                   select from landlord.invoices i
+                    where i.customer_id = now_so.customer_id
+                      and i.number = landlord.number_of(c.invoice_prefix, '-', now_so.last_invoice)
+               )
+            or now_so.last_credit_note > before.last_credit_note
+           and not exists (
+                   select from landlord.credit_notes n
+                    where n.customer_id = now_so.customer_id
+                      and n.number = landlord.number_of(c.invoice_prefix, '-CN-', now_so.last_credit_note)
+               )
+    ) then
+        raise exception 'a number that is counted is given' using errcode = 'LL010';
+    end if;
+    return null;
+end
+$$;
+
+ALTER FUNCTION landlord.counted_numbers_are_given() OWNER TO landlord_owner;
+
 CREATE FUNCTION landlord.counts_by_one() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
+    if tg_op = 'INSERT' then
+        if new.last_invoice <> 0 or new.last_credit_note <> 0 then
+            raise exception 'numbers are counted from one' using errcode = 'LL010';
+        end if;
+        return new;
+    end if;
     if new.customer_id <> old.customer_id
        or new.last_invoice - old.last_invoice not in (0, 1)
        or new.last_credit_note - old.last_credit_note not in (0, 1) then
@@ -763,6 +799,45 @@ end
 $$;
 
 ALTER FUNCTION landlord.endpoint_stays_deleted() OWNER TO landlord_owner;
+
+CREATE FUNCTION landlord.given_numbers_are_counted() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    wrong boolean;
+begin
+    if tg_table_name = 'invoices' then
+        select into wrong exists (
+            select from now_so
+              join before on before.customer_id = now_so.customer_id and before.id = now_so.id
+             where before.number is null and now_so.number is not null
+               and not exists (
+                       select from landlord.invoice_counters counter
+                         join landlord.customers c on c.id = counter.customer_id
+                        where counter.customer_id = now_so.customer_id
+                          and now_so.number = landlord.number_of(c.invoice_prefix, '-', counter.last_invoice)
+                   )
+        );
+    else
+        select into wrong exists (
+            select from now_so
+             where not exists (
+                       select from landlord.invoice_counters counter
+                         join landlord.customers c on c.id = counter.customer_id
+                        where counter.customer_id = now_so.customer_id
+                          and now_so.number = landlord.number_of(c.invoice_prefix, '-CN-', counter.last_credit_note)
+                   )
+        );
+    end if;
+    if wrong then
+        raise exception 'a number that is given is the one that was counted' using errcode = 'LL010';
+    end if;
+    return null;
+end
+$$;
+
+ALTER FUNCTION landlord.given_numbers_are_counted() OWNER TO landlord_owner;
 
 CREATE FUNCTION landlord.invoice_moves() RETURNS trigger
     LANGUAGE plpgsql
@@ -934,6 +1009,12 @@ end
 $$;
 
 ALTER FUNCTION landlord.never_changes() OWNER TO landlord_owner;
+
+CREATE FUNCTION landlord.number_of(prefix text, series text, count bigint) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN ((prefix || series) || lpad((count)::text, GREATEST(4, length((count)::text)), '0'::text));
+
+ALTER FUNCTION landlord.number_of(prefix text, series text, count bigint) OWNER TO landlord_owner;
 
 CREATE FUNCTION landlord.ticket_stays_closed() RETURNS trigger
     LANGUAGE plpgsql
@@ -1910,6 +1991,10 @@ CREATE TRIGGER company_details_never_change BEFORE DELETE OR UPDATE ON landlord.
 
 ALTER TABLE landlord.company_details ENABLE ALWAYS TRIGGER company_details_never_change;
 
+CREATE TRIGGER credit_notes_counted AFTER INSERT ON landlord.credit_notes REFERENCING NEW TABLE AS now_so FOR EACH STATEMENT EXECUTE FUNCTION landlord.given_numbers_are_counted();
+
+ALTER TABLE landlord.credit_notes ENABLE ALWAYS TRIGGER credit_notes_counted;
+
 CREATE TRIGGER credit_notes_never_change BEFORE DELETE OR UPDATE ON landlord.credit_notes FOR EACH ROW EXECUTE FUNCTION landlord.never_changes();
 
 ALTER TABLE landlord.credit_notes ENABLE ALWAYS TRIGGER credit_notes_never_change;
@@ -1920,7 +2005,7 @@ CREATE TRIGGER credit_uses_never_change BEFORE DELETE OR UPDATE ON landlord.cred
 
 ALTER TABLE landlord.credit_uses ENABLE ALWAYS TRIGGER credit_uses_never_change;
 
-CREATE TRIGGER credit_uses_once AFTER INSERT ON landlord.credit_uses FOR EACH ROW EXECUTE FUNCTION landlord.credit_is_used_once();
+CREATE CONSTRAINT TRIGGER credit_uses_once AFTER INSERT ON landlord.credit_uses DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION landlord.credit_is_used_once();
 
 ALTER TABLE landlord.credit_uses ENABLE ALWAYS TRIGGER credit_uses_once;
 
@@ -1929,6 +2014,12 @@ CREATE CONSTRAINT TRIGGER credit_uses_sums AFTER INSERT ON landlord.credit_uses 
 CREATE TRIGGER customers_epoch BEFORE UPDATE ON landlord.customers FOR EACH ROW EXECUTE FUNCTION landlord.customer_keeps_itself();
 
 CREATE TRIGGER invoice_counters_by_one BEFORE UPDATE ON landlord.invoice_counters FOR EACH ROW EXECUTE FUNCTION landlord.counts_by_one();
+
+CREATE TRIGGER invoice_counters_from_one BEFORE INSERT ON landlord.invoice_counters FOR EACH ROW EXECUTE FUNCTION landlord.counts_by_one();
+
+CREATE TRIGGER invoice_counters_given AFTER UPDATE ON landlord.invoice_counters REFERENCING OLD TABLE AS before NEW TABLE AS now_so FOR EACH STATEMENT EXECUTE FUNCTION landlord.counted_numbers_are_given();
+
+ALTER TABLE landlord.invoice_counters ENABLE ALWAYS TRIGGER invoice_counters_given;
 
 CREATE TRIGGER invoice_counters_stay BEFORE DELETE ON landlord.invoice_counters FOR EACH ROW EXECUTE FUNCTION landlord.never_changes();
 
@@ -1943,6 +2034,10 @@ ALTER TABLE landlord.invoice_lines ENABLE ALWAYS TRIGGER invoice_lines_never_cha
 CREATE TRIGGER invoice_lines_removed AFTER DELETE ON landlord.invoice_lines REFERENCING OLD TABLE AS touched FOR EACH STATEMENT EXECUTE FUNCTION landlord.lines_are_of_drafts();
 
 ALTER TABLE landlord.invoice_lines ENABLE ALWAYS TRIGGER invoice_lines_removed;
+
+CREATE TRIGGER invoices_counted AFTER UPDATE ON landlord.invoices REFERENCING OLD TABLE AS before NEW TABLE AS now_so FOR EACH STATEMENT EXECUTE FUNCTION landlord.given_numbers_are_counted();
+
+ALTER TABLE landlord.invoices ENABLE ALWAYS TRIGGER invoices_counted;
 
 CREATE TRIGGER invoices_keep_billed_to BEFORE UPDATE ON landlord.invoices FOR EACH ROW WHEN (((old.number IS NOT NULL) AND (new.billed_to IS DISTINCT FROM old.billed_to))) EXECUTE FUNCTION landlord.billed_to_is_frozen();
 
@@ -2489,6 +2584,8 @@ REVOKE ALL ON FUNCTION landlord.audit_event_is_stamped() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION landlord.billed_to_is_frozen() FROM PUBLIC;
 
+REVOKE ALL ON FUNCTION landlord.counted_numbers_are_given() FROM PUBLIC;
+
 REVOKE ALL ON FUNCTION landlord.counts_by_one() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION landlord.credit_is_used_once() FROM PUBLIC;
@@ -2496,6 +2593,8 @@ REVOKE ALL ON FUNCTION landlord.credit_is_used_once() FROM PUBLIC;
 REVOKE ALL ON FUNCTION landlord.customer_keeps_itself() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION landlord.endpoint_stays_deleted() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION landlord.given_numbers_are_counted() FROM PUBLIC;
 
 REVOKE ALL ON FUNCTION landlord.invoice_moves() FROM PUBLIC;
 
@@ -2509,6 +2608,10 @@ REVOKE ALL ON FUNCTION landlord.make_audit_partition(month date) FROM PUBLIC;
 GRANT ALL ON FUNCTION landlord.make_audit_partition(month date) TO landlord_auditor;
 
 REVOKE ALL ON FUNCTION landlord.never_changes() FROM PUBLIC;
+
+REVOKE ALL ON FUNCTION landlord.number_of(prefix text, series text, count bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION landlord.number_of(prefix text, series text, count bigint) TO landlord_operator;
+GRANT ALL ON FUNCTION landlord.number_of(prefix text, series text, count bigint) TO landlord_worker;
 
 REVOKE ALL ON FUNCTION landlord.ticket_stays_closed() FROM PUBLIC;
 

@@ -229,10 +229,21 @@ async def _money(connection: asyncpg.Connection, session: Session, books: Books)
     for invoice in books.invoices:
         named = {"customer_id": invoice.customer_id, "invoice_id": invoice.id}
         if (note := invoice.credit_note) is not None:
-            await _copy(connection, "credit_notes", [asdict(note) | named | {"created_at": note.issued_at}])
+            # a number is counted and given in one statement
             await connection.execute(
-                "update invoice_counters set last_credit_note = last_credit_note + 1 where customer_id = $1",
-                invoice.customer_id,
+                """
+                with counted as (
+                    update invoice_counters set last_credit_note = last_credit_note + 1 where customer_id = $1
+                )
+                insert into credit_notes (customer_id, invoice_id, id, number, amount, reason, issued_at, created_at)
+                values ($1, $2, $3, $4, $5, $6, $7, $7)
+                """,
+                *named.values(),
+                note.id,
+                note.number,
+                note.amount,
+                note.reason,
+                note.issued_at,
             )
             await connection.execute(
                 "update invoices set amount_credited = $3, updated_at = $4 where customer_id = $1 and id = $2",

@@ -147,10 +147,13 @@ async def test_a_run_that_stood_still_dates_its_invoices_when_it_goes_on(ledger:
 async def test_numbers_count_on_from_month_to_month_and_grow_beyond_four_digits(ledger: Ledger) -> None:
     customer = await ledger.customer(used=(SEPTEMBER, OCTOBER))
     assert str((await ledger.issued(customer, SEPTEMBER)).number)[7:] == "0001"
-    # numbers are counted up by one, so only a superuser can come this far in a test
-    await ledger.admin.execute("alter table invoice_counters disable trigger invoice_counters_by_one")
+    # numbers are counted up by one, and each is given, so only a superuser can come this far in a test
+    triggers = (("enable", "invoice_counters_by_one"), ("enable always", "invoice_counters_given"))
+    for _, trigger in triggers:
+        await ledger.admin.execute(f"alter table invoice_counters disable trigger {trigger}")
     await ledger.admin.execute("update invoice_counters set last_invoice = 9999 where customer_id = $1", customer)
-    await ledger.admin.execute("alter table invoice_counters enable trigger invoice_counters_by_one")
+    for enable, trigger in triggers:
+        await ledger.admin.execute(f"alter table invoice_counters {enable} trigger {trigger}")
     assert str((await ledger.issued(customer)).number)[7:] == "10000"
 
 

@@ -10,6 +10,8 @@ LOOKS_THEN_WRITES: Final = "no unique index"
 
 # A sequence is never rolled back, and after a crash it goes on behind what was logged ahead.
 _SEQUENCES = """
+    drop trigger invoices_counted on landlord.invoices;
+    drop trigger invoice_counters_given on landlord.invoice_counters;
     do $$
     declare
         prefix text;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -100,12 +101,25 @@ async def test_the_api_allows_what_available_actions_say_and_refuses_the_rest(
 
 # ---------------------------------------------------------------- by SQL
 
+# The next numbers of the customer, counted up.
+_COUNTED = """
+    with counted as (
+        update invoice_counters counter set last_invoice = last_invoice + 1
+          from invoices i join customers c on c.id = i.customer_id
+         where i.id = $1 and counter.customer_id = i.customer_id
+        returning c.invoice_prefix || '-' || lpad(counter.last_invoice::text, 4, '0') as number
+    )
+"""
+_COUNTED_NOTE = _COUNTED.replace("last_invoice", "last_credit_note").replace("'-'", "'-CN-'")
+
 # Each act as somebody would write it who asks nobody: values that fit together, so that only the state speaks against it.
 STATEMENTS = {
-    ISSUE: """
+    ISSUE: f"""
+        {_COUNTED}
         update invoices
-           set status = 'issued', number = 'K7M2QX-9999', issued_at = now(), due_on = current_date, paid_at = null,
+           set status = 'issued', number = counted.number, issued_at = now(), due_on = current_date, paid_at = null,
                cancelled_at = null, cancel_reason = null
+          from counted
          where id = $1
     """,
     PAY: """
@@ -119,11 +133,11 @@ STATEMENTS = {
         update invoices
            set status = 'cancelled', paid_at = null, cancelled_at = now(), cancel_reason = 'a test' where id = $1
     """,
-    CREDIT: """
-        with note as (
+    CREDIT: f"""
+        {_COUNTED_NOTE}, note as (
             insert into credit_notes (customer_id, invoice_id, number, amount, as_credit, reason, issued_at)
-            select customer_id, id, 'K7M2QX-CN-9999', 0.01, case when status = 'paid' then 0.01 else 0 end, 'a test', now()
-              from invoices where id = $1
+            select customer_id, id, counted.number, 0.01, case when status = 'paid' then 0.01 else 0 end, 'a test', now()
+              from invoices, counted where id = $1
         )
         update invoices set amount_credited = amount_credited + 0.01 where id = $1
     """,
@@ -178,21 +192,26 @@ async def test_the_database_refuses_what_the_states_do_not_allow_whoever_asks(
 
 
 # What no act of ours does, since it would lose money or make some: refused to an operator, who may write all of this.
-_NOTE = """
+_NOTE = f"""
+    {_COUNTED_NOTE}
     insert into credit_notes (customer_id, invoice_id, number, amount, as_credit, reason, issued_at)
-    select customer_id, id, 'K7M2QX-CN-9999', {amount}, {as_credit}, 'a test', now() from invoices where id = $1
+    select customer_id, id, counted.number, {{amount}}, {{as_credit}}, 'a test', now() from invoices, counted where id = $1
 """
 _USE = """
     insert into credit_uses (customer_id, credit_note_id, invoice_id, amount)
     select i.customer_id, note.id, i.id, {amount}
       from invoices i join credit_notes note on note.customer_id = i.customer_id where i.id = $1
 """
+_GIVEN = """
+    update invoices i set status = 'issued', number = {number}, issued_at = now(), due_on = current_date
+      from customers c where i.id = $1 and c.id = i.customer_id
+"""
 FORGERIES: dict[str, tuple[State, list[str]]] = {
     "a draft is paid before anything came in": (
         draft,
         [
-            "update invoices set status = 'paid', number = 'K7M2QX-9999', issued_at = now(), due_on = current_date,"
-            " paid_at = now() where id = $1"
+            f"{_COUNTED} update invoices set status = 'paid', number = counted.number, issued_at = now(),"
+            " due_on = current_date, paid_at = now() from counted where id = $1"
         ],
     ),
     "an invoice is paid before anything came in": (
@@ -227,14 +246,35 @@ FORGERIES: dict[str, tuple[State, list[str]]] = {
     "credit that nobody has": (
         draft,
         [
-            "update invoices set status = 'issued', number = 'K7M2QX-9999', issued_at = now(), due_on = current_date,"
-            " credit_applied = 1 where id = $1"
+            f"{_COUNTED} update invoices set status = 'issued', number = counted.number, issued_at = now(),"
+            " due_on = current_date, credit_applied = 1 from counted where id = $1"
         ],
     ),
     "credit that was used before": (with_credit_used, [_USE.format(amount="0.01")]),
     "more credit than there is": (with_credit, [_USE.format(amount="0.02")]),
     "numbers are skipped": (issued, ["update invoice_counters set last_invoice = last_invoice + 2"
                                       " where customer_id = (select customer_id from invoices where id = $1)"]),
+    "a number is counted and not given": (issued, ["update invoice_counters set last_invoice = last_invoice + 1"
+                                                   " where customer_id = (select customer_id from invoices where id = $1)"]),
+    "a credit note's number is counted and not given": (
+        part_credited,
+        ["update invoice_counters set last_credit_note = last_credit_note + 1"
+         " where customer_id = (select customer_id from invoices where id = $1)"],
+    ),
+    "a number is given that was not counted": (draft, [_GIVEN.format(number="c.invoice_prefix || '-0001'")]),
+    "a number is counted, and another given": (
+        draft, [_COUNTED + _GIVEN.format(number="replace(counted.number, '-0001', '-0002')").replace("from", "from counted,")]
+    ),
+    "a number with another prefix": (
+        draft, [_COUNTED + _GIVEN.format(number="'K7M2QX-0001'").replace("from", "from counted,")]
+    ),
+    "a credit note's number is given that was not counted": (
+        issued,
+        ["insert into credit_notes (customer_id, invoice_id, number, amount, reason, issued_at)"
+         " select i.customer_id, i.id, c.invoice_prefix || '-CN-0001', 1, 'a test', now()"
+         "   from invoices i join customers c on c.id = i.customer_id where i.id = $1",
+         "update invoices set amount_credited = 1 where id = $1"],
+    ),
     "credit notes' numbers are given again": (
         part_credited,
         ["update invoice_counters set last_credit_note = last_credit_note - 1"
@@ -258,3 +298,85 @@ async def test_the_database_makes_no_money_and_loses_none(ledger: Ledger, forger
             await session.execute("set constraints all immediate")
     assert refusal.value.sqlstate in REFUSALS
     assert await books(ledger, invoice) == before
+
+
+@pytest.mark.off_script("it writes past the API")
+async def test_numbers_begin_with_the_first(ledger: Ledger) -> None:
+    customer_id = await ledger.customer()
+    with pytest.raises(asyncpg.PostgresError, match="numbers are counted from one"):
+        async with ledger.house.session() as session:
+            await session.execute(
+                "insert into invoice_counters (customer_id, last_invoice) values ($1, 5)", customer_id
+            )
+    assert str((await ledger.issued(customer_id)).number)[7:] == "0001"
+
+
+_LINE = """
+    insert into invoice_lines (customer_id, invoice_id, position, kind, description, amount)
+    select customer_id, id, 99, 'discount', 'a test', -1 from invoices where id = $1
+"""
+
+
+@pytest.mark.off_script("it writes past the API, on two connections at once")
+@pytest.mark.parametrize(
+    ("first", "second", "refusal"),
+    [
+        (_LINE, STATEMENTS[ISSUE], "the lines of an invoice sum to its total"),
+        (STATEMENTS[ISSUE], _LINE, "the lines of an invoice are frozen once it has a number"),
+    ],
+    ids=["line then issue", "issue then line"],
+)
+async def test_no_line_slips_under_an_invoice_while_it_is_issued(
+    ledger: Ledger, first: str, second: str, refusal: str
+) -> None:
+    invoice = await draft(ledger)
+    pids: asyncio.Queue[int] = asyncio.Queue()
+
+    async def write(statement: str) -> None:
+        async with ledger.house.session() as session:
+            pids.put_nowait(await session.value("select pg_backend_pid()"))
+            await session.execute(statement, invoice.id)
+
+    async with ledger.house.session() as session:
+        assert await session.execute(first, invoice.id) == 1
+        other = asyncio.create_task(write(second))
+        await until_it_waits(ledger, other, await pids.get())
+    with pytest.raises(asyncpg.PostgresError, match=refusal):
+        await other
+
+
+@pytest.mark.off_script("it writes past the API, on two connections at once")
+async def test_two_invoices_that_are_issued_at_once_do_not_use_the_same_cent_of_credit(ledger: Ledger) -> None:
+    customer_id = await ledger.customer(used=(AUGUST, SEPTEMBER, OCTOBER))
+    await credit(ledger, await pay(ledger, await ledger.issued(customer_id, AUGUST), TOTAL))
+    september, october = await ledger.draft(customer_id, SEPTEMBER), await ledger.draft(customer_id)
+    use, issue = _USE.format(amount="0.01"), STATEMENTS[ISSUE].replace("paid_at = null", "credit_applied = 0.01")
+    pids: asyncio.Queue[int] = asyncio.Queue()
+    numbered = asyncio.Event()
+
+    async def write() -> None:
+        async with ledger.house.session() as session:
+            await session.execute(use, october.id)
+            pids.put_nowait(await session.value("select pg_backend_pid()"))
+            await numbered.wait()
+            await session.execute(issue, october.id)
+
+    async with ledger.house.session() as session:
+        await session.execute(use, september.id)
+        other = asyncio.create_task(write())
+        pid = await pids.get()
+        assert await session.execute(issue, september.id) == 1
+        numbered.set()
+        await until_it_waits(ledger, other, pid)
+    with pytest.raises(asyncpg.PostgresError, match="a credit note gives no more credit than it has"):
+        await other
+    assert [one.credit_applied for one in (await ledger.again(september), await ledger.again(october))] == [
+        Decimal("0.01"),
+        Decimal("0.00"),
+    ]
+
+
+async def until_it_waits(ledger: Ledger, task: asyncio.Task[None], pid: int) -> None:
+    """Until what the task does on this backend waits for somebody, or is done."""
+    while not task.done() and not await ledger.admin.fetchval("select pg_blocking_pids($1) <> '{}'", pid):
+        await asyncio.sleep(0.01)
