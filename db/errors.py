@@ -25,7 +25,8 @@ from collections.abc import Sequence
 class LandlordError(Exception):
     """Something a caller can be told in a sentence.
 
-    `spoils_connection` says that a transaction left with it may still have a statement under way.
+    `spoils_connection` says that a transaction left with it may still have a statement under way, or that the next one may
+    fare no better there.
     """
 
     spoils_connection = False
@@ -109,6 +110,9 @@ class TimedOut(LandlordError):
 
 
 class Unavailable(LandlordError):
+    # it may be the connection that is to blame, such as by a setting that was left on it
+    spoils_connection = True
+
     def __init__(self, reason: str) -> None:
         super().__init__("The service cannot answer right now: try again in a moment.")
         self.reason = reason

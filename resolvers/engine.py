@@ -65,7 +65,7 @@ class Failed(LandlordError):
         super().__init__(reason)
         self.code = code
         self.reason = reason
-        self.spoils_connection = code in ("INTERNAL", "TIMEOUT")
+        self.spoils_connection = code in ("INTERNAL", "TIMEOUT", "UNAVAILABLE")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ import asyncpg
 import pytest
 
 from app import Settings
+from db.connection import Connections, Role
+from db.errors import Unavailable
 from schema.ids import uuid_of
 from tests.landlord import Tenant, serving
 
@@ -90,6 +92,22 @@ async def test_one_whose_connection_dies_is_undone_and_may_be_sent_again(
     assert [(event, status) for event, status, _ in await ends(acme)] == [("api.mutation", "failure")]
     assert await raised(acme, *tickets) is None
     assert await high(acme) == set(tickets)
+
+
+@pytest.mark.direct("through a pooler a setting is on a session of everybody's")
+async def test_a_connection_on_which_it_happens_is_not_used_again(acme: Tenant, settings: Settings) -> None:
+    """Such as for a setting that injected SQL has left there."""
+    one = Connections({Role.TENANT: settings.tenant_url}, most=1)
+    async with acme.session() as other:
+        await other.value("select pg_advisory_xact_lock(1)")
+        async with one.transaction(Role.TENANT) as session:
+            await session.execute("set lock_timeout = '1ms'")
+        with pytest.raises(Unavailable):
+            async with one.transaction(Role.TENANT) as session:
+                await session.value("select pg_advisory_xact_lock(1)")
+    async with one.transaction(Role.TENANT) as session:
+        assert await session.value("show lock_timeout") == "5s"
+    await one.close()
 
 
 @pytest.mark.direct("through a pooler nothing is prepared that could be outdated")
