@@ -117,6 +117,10 @@ class MemoryCache:
         return key
 
     async def put(self, secret: str, key: VerifiedKey, *, now: datetime) -> None:
+        self.keep(secret, key, now=now)
+
+    def keep(self, secret: str, key: VerifiedKey, *, now: datetime) -> None:
+        """As `put`, of a key that all of them know already."""
         digest = self._digest(secret)
         self._bad.pop(digest, None)
         _put_in(self._good, digest, (now, key), self._capacity)
@@ -167,7 +171,7 @@ class SharedCache:
         except OutOfReach:
             return near
         if isinstance(known, VerifiedKey):
-            await self._front.put(secret, known, now=now)
+            self._front.keep(secret, known, now=now)
         return near if known is Standing.UNKNOWN else known
 
     async def put(self, secret: str, key: VerifiedKey, *, now: datetime) -> None:

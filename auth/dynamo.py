@@ -91,7 +91,7 @@ class Table:
         item = {"key": {"S": key}, "number": {"N": str(number)}, "until": {"N": str(int(until.timestamp()))}}
         await self._call("put_item", now, insist=True, TableName=self._name, Item=item)
 
-    async def append(self, key: str, *, until: datetime, most: int, now: datetime) -> tuple[datetime, ...]:
+    async def add_time(self, key: str, *, until: datetime, most: int, now: datetime) -> tuple[datetime, ...]:
         """Add `now` to the item's times, of which the newest `most` may be kept; all that there are then.
 
         Whoever appends at the same time is told something else: each sees those before him, and nobody after.

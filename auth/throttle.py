@@ -79,7 +79,7 @@ class Throttle:
             times = (*self._times.get(subject, ()), now)
             if self._table is not None:
                 with suppress(OutOfReach):
-                    told = await self._table.append(_key(subject), until=now + 2 * WINDOW, most=LIMIT, now=now)
+                    told = await self._table.add_time(_key(subject), until=now + 2 * WINDOW, most=LIMIT, now=now)
                     times = _fuller(told, times, now)
             self._keep(subject, times)
             # of all who count at once, one alone has the failure that made it ten

@@ -37,14 +37,14 @@ async def test_a_number_goes_up_and_never_down(table: Table, name: str) -> None:
 
 
 async def test_many_who_append_at_once_each_see_another_number(table: Table, name: str) -> None:
-    seen = await asyncio.gather(*(table.append(name, until=LATER, most=10, now=NOW) for _ in range(12)))
+    seen = await asyncio.gather(*(table.add_time(name, until=LATER, most=10, now=NOW) for _ in range(12)))
     assert sorted(map(len, seen)) == list(range(1, 13))
     assert set().union(*seen) == {NOW}
 
 
 async def test_of_many_times_the_newest_are_kept(table: Table, name: str) -> None:
     for minute in range(8):
-        await table.append(name, until=LATER, most=3, now=NOW + timedelta(minutes=minute))
+        await table.add_time(name, until=LATER, most=3, now=NOW + timedelta(minutes=minute))
     item = (await table.read([name], now=NOW))[name]
     assert item.times == tuple(NOW + timedelta(minutes=minute) for minute in (4, 5, 6, 7))
 

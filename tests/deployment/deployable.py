@@ -208,15 +208,23 @@ def test_every_function_may_keep_papers_in_the_bucket_that_it_is_told_of_and_not
 def test_whoever_fills_and_turns_secrets_reaches_all_of_them() -> None:
     secrets = set(of("AWS::SecretsManager::Secret"))
     turned = {one["SecretId"]["Ref"] for one in of("AWS::SecretsManager::RotationSchedule").values()}
-    reach = {}
-    for name in ("Migrate", "Rotate"):
-        [resources] = [
-            one["Resource"]
-            for one in statements(functions()[name], "code")
-            if "secretsmanager:GetSecretValue" in listed(one["Action"])
-        ]
-        reach[name] = {ref["Ref"] for ref in resources}
-    assert reach == {"Migrate": secrets, "Rotate": turned}
+
+    def reach(name: str, action: str) -> set[str]:
+        of_code = statements(functions()[name], "code")
+        return {
+            ref["Ref"]
+            for one in of_code
+            if f"secretsmanager:{action}" in listed(one["Action"])
+            for ref in one["Resource"]
+        }
+
+    assert {name: reach(name, "GetSecretValue") for name in ("Migrate", "Rotate")} == {
+        "Migrate": secrets,
+        "Rotate": turned,
+    }
+    # who fills what is empty gives no login another password
+    assert reach("Migrate", "PutSecretValue") == secrets - {"TenantLogin", "OperatorLogin", "WorkerLogin"}
+    assert reach("Rotate", "PutSecretValue") == reach("Rotate", "UpdateSecretVersionStage") == turned
     # API keys, which the API itself rotates; and what customers' own servers know, who would have to turn along
     assert secrets - turned == {"OperatorSecret", "ScheduleSecret", "WebhooksSecret"}
 
