@@ -128,8 +128,8 @@ class Ledger:
         await self.work(batch=batch, now=now)
         return await self.run(started.id)
 
-    async def draft(self, customer_id: UUID, month: Month = OCTOBER) -> InvoiceRow:
-        await self.bill(customer_id, month=month)
+    async def draft(self, customer_id: UUID, month: Month = OCTOBER, *, now: datetime = NOW) -> InvoiceRow:
+        await self.bill(customer_id, month=month, now=now)
         return await self.invoice(customer_id, month)
 
     async def issued(self, customer_id: UUID, month: Month = OCTOBER, *, now: datetime = NOW) -> InvoiceRow:

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from app import utc_now
 from billing import customers as customer_rules
 from billing.periods import Month
 from db.enums import TaxStatus, Tier
@@ -32,7 +33,8 @@ async def storied(ledger: Ledger) -> Sequence[InvoiceRow]:
     await ledger.use(
         customer, SEPTEMBER, account_count=400, config_evaluations=350_000, log_storage_gb=Decimal("150.5")
     )
-    september = await ledger.issued(customer, SEPTEMBER)
+    # the server reads the real clock, by which this one is not overdue yet
+    september = await ledger.issued(customer, SEPTEMBER, now=max(NOW, utc_now()))
     await pay(ledger, september, "1000.00")
     async with ledger.house.session() as session:
         await customer_rules.update(session, customer, {"tax_status": TaxStatus.REVERSE_CHARGE}, now=NOW)

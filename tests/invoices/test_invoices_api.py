@@ -83,7 +83,7 @@ async def billed(ledger: Ledger, acme: Tenant) -> Tenant:
     for month in (BEFORE, LAST):
         await ledger.use(acme.customer_id, month)
     await ledger.issued(acme.customer_id, BEFORE, now=utc_now())
-    await ledger.draft(acme.customer_id, LAST)
+    await ledger.draft(acme.customer_id, LAST, now=utc_now())
     return acme
 
 
