@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from traceback import extract_tb
 from typing import Any, Protocol
 
@@ -21,7 +21,7 @@ from auth.caller import Caller
 from db.errors import LandlordError, RateLimited, TimedOut, Unauthenticated
 from resolvers.buckets import Balance, Buckets, Overdrawn
 from resolvers.cost import REQUEST
-from resolvers.limits import Limits
+from resolvers.limits import Limits, TooComplex
 from schema.codes import code_of, field_of
 from schema.context import Context, Facts, Origin
 
@@ -242,6 +242,13 @@ class Engine:
                 facts=refused.facts,
             )
         return await self._run(ready, caller, origin, Spent(ready.cost, balance))
+
+    def too_large(self, answer: Answer, origin: Origin) -> Answer:
+        """In the place of an answer that nobody would pass on. What it did is done."""
+        text = f"This answer has more than {self.limits.answer_bytes} bytes and is not sent: ask for less at once, by `first`."
+        if answer.facts is not None and answer.facts.kind == "mutation":
+            text = f"It was done. {text}"
+        return replace(answer, data=None, errors=[self._formatted(Problem.of(TooComplex(text)), origin)])
 
     def _spent(self, cost: int, caller: Caller | None, origin: Origin) -> Spent:
         return Spent(cost, self._buckets.left(caller, origin.now) if caller is not None else None)

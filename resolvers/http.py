@@ -88,25 +88,24 @@ class Endpoint:
             media_type = _negotiated(sent.get("accept"))
             question = await self._question(request, sent)
             answer = await self._engine.answer(question, origin)
+            content = _written(answer)
+            if len(content) > self._engine.limits.answer_bytes:
+                answer = self._engine.too_large(answer, origin)
+                content = _written(answer)
             status = _status(answer, media_type)
-            body: dict[str, Any] = {"errors": answer.errors} if answer.errors else {}
-            if answer.ran:
-                body["data"] = answer.data
-            if answer.spent is not None:
-                body["extensions"] = {"cost": _told(answer.spent)}
             if answer.wrong_method:
                 headers["allow"] = "POST"
         except _BadRequest as refused:
             answer, status = Answer(), refused.status
             headers |= refused.headers
             extensions = {"code": "BAD_REQUEST", "requestId": origin.request_id}
-            body = {"errors": [{"message": str(refused), "extensions": extensions}]}
+            content = orjson.dumps({"errors": [{"message": str(refused), "extensions": extensions}]})
         if status == 401:
             headers["www-authenticate"] = "Bearer"
         if answer.retry_after is not None:
             headers["retry-after"] = str(answer.retry_after)
         log(origin, answer, status=status, begun=begun)
-        return Response(orjson.dumps(body), status, headers | {"content-type": f"{media_type}; charset=utf-8"})
+        return Response(content, status, headers | {"content-type": f"{media_type}; charset=utf-8"})
 
     async def _question(self, request: Request, sent: Mapping[str, str]) -> Question:
         """Raises _BadRequest."""
@@ -207,6 +206,15 @@ def log(origin: Origin, answer: Answer, *, status: int, begun: float) -> None:
         "status": status,
     }
     _log.info("%s", orjson.dumps(line).decode())
+
+
+def _written(answer: Answer) -> bytes:
+    body: dict[str, Any] = {"errors": answer.errors} if answer.errors else {}
+    if answer.ran:
+        body["data"] = answer.data
+    if answer.spent is not None:
+        body["extensions"] = {"cost": _told(answer.spent)}
+    return orjson.dumps(body)
 
 
 def _told(spent: Spent) -> dict[str, Any]:

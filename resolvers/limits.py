@@ -21,6 +21,7 @@ class Limits:
     repeats: int = 20  # of a field that stands in the same braces already: they are compared each with each
     operations: int = 10  # in one document, of which one is run
     cost: int = 5000  # points; see `resolvers/cost.py`
+    answer_bytes: int = 3_000_000  # a Lambda gives back 6 MB, as a text in JSON: each quote is two bytes there
     errors: int = 5  # answered; what follows is cut off
     seconds: float = 20.0  # API Gateway gives up at 30
     documents: int = 500  # kept parsed and validated
@@ -30,7 +31,7 @@ LIMITS: Final = Limits()
 
 
 class TooComplex(LandlordError):
-    """The document is larger than it may be; the message says in what."""
+    """The document is larger than it may be, or its answer is; the message says in what."""
 
     code = "TOO_COMPLEX"
 

@@ -168,6 +168,8 @@ def test_the_limits_are_those_of_the_code() -> None:
         f" {limits.depth} levels of fields, {limits.aliases} aliases, {limits.directives} directives, {limits.repeats} fields that"
         f" stand in the same braces twice, and {limits.operations} operations, of which one is run. It may take"
         f" {limits.seconds:.0f} seconds. Of more than {limits.errors} errors the first {limits.errors} are answered."
+        f" An answer has at most {limits.answer_bytes // 1_000_000} MB; a larger one is not sent, and `TOO_COMPLEX` says so, also"
+        " of a mutation, which was done."
     )
     assert f"A request costs at most {limits.cost} points" in API
     assert f"{cost.REQUEST} point, and besides" in API

@@ -111,3 +111,25 @@ async def test_operations_are_limited() -> None:
 
 async def test_what_is_counted_is_counted_before_it_is_validated() -> None:
     assert code(await Toy.new().ask("{ viewer { name" + " @unknown" * 11 + " } }")) == "TOO_COMPLEX"
+
+
+async def test_an_answer_too_large_to_be_passed_on_is_not_sent() -> None:
+    books = "query($first: Int) { books(first: $first) { nodes { title } } }"
+    toy = Toy.new(Limits(answer_bytes=400))
+    within = await toy.post({"query": books, "variables": {"first": 13}})
+    assert (300 < len(within.content) <= 400, "errors" in within.json()) == (True, False)
+    beyond = await toy.post({"query": books, "variables": {"first": 18}})
+    assert (beyond.status_code, beyond.json()["data"]) == (200, None)
+    assert [(error["extensions"]["code"], error["message"]) for error in beyond.json()["errors"]] == [
+        ("TOO_COMPLEX", "This answer has more than 400 bytes and is not sent: ask for less at once, by `first`.")
+    ]
+
+
+async def test_a_mutation_whose_answer_is_too_large_says_that_it_was_done() -> None:
+    toy = Toy.new(Limits(answer_bytes=100))
+    answer = await toy.ask('mutation { renameBook(input: {id: "x", title: "Fine"}) { book { title } } }')
+    assert (answer["data"], answer["errors"][0]["message"]) == (
+        None,
+        "It was done. This answer has more than 100 bytes and is not sent: ask for less at once, by `first`.",
+    )
+    assert toy.operations.events[-1][0] == "done"
