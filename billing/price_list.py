@@ -211,7 +211,7 @@ def _day(node: Node) -> date:
     try:
         return parse_day(text)
     except Invalid as error:
-        raise BadPriceList(str(error), at=node.path) from None
+        raise BadPriceList(str(error).rstrip("."), at=node.path) from None
 
 
 def _count(node: Node) -> int:

@@ -10,9 +10,10 @@ from uuid import UUID
 
 import orjson
 
+from billing.periods import Month
 from billing.price_list import PriceList, parse
 from billing.rate_card import BadPriceList, Band, Discount, MetricPrice, RateCard, TaxRate, TaxRates, TierPrice
-from db import rate_cards, tax_rates
+from db import invoices, rate_cards, tax_rates
 from db.enums import Metric, Tier
 from db.errors import Invalid
 from db.rate_cards import DiscountRow, MetricPriceRow, RateCardRow, TierRow
@@ -61,6 +62,9 @@ class _Standing:
 
     cards: Sequence[RateCardRow]
     rates: Mapping[tuple[str, date], TaxRateRow]
+    # The last months with an issued or paid invoice that would have had other prices, or another tax by each new rate.
+    billed: Month | None
+    taxed: Mapping[tuple[str, date], Month]
 
     def check(self, price_list: PriceList) -> None:
         """Raises BadPriceList."""
@@ -72,6 +76,8 @@ class _Standing:
             if other.effective_from == card.effective_from:
                 problem = f"a price list from {card.effective_from} on stands already: “{other.name}”"
                 raise BadPriceList(problem, at=("effectiveFrom",))
+        if self.billed is not None:
+            raise BadPriceList(_billed_already(self.billed, "prices"), at=("effectiveFrom",))
         for position, rate in enumerate(price_list.tax_rates):
             known = self.rates.get((rate.jurisdiction, rate.effective_from))
             if known is not None and known.rate != rate.rate:
@@ -80,6 +86,9 @@ class _Standing:
                     f" {known.rate.normalize():f} already, not {rate.rate.normalize():f}",
                     at=("taxRates", position, "rate"),
                 )
+            if (month := self.taxed.get((rate.jurisdiction, rate.effective_from))) is not None:
+                problem = _billed_already(month, f"tax of {rate.jurisdiction}")
+                raise BadPriceList(problem, at=("taxRates", position, "effectiveFrom"))
 
     def new_rates(self, price_list: PriceList) -> list[TaxRateRow]:
         return [
@@ -89,34 +98,53 @@ class _Standing:
         ]
 
 
+def _billed_already(month: Month, what: str) -> str:
+    return (
+        f"{month} has an invoice that is issued or paid, with the {what} of before: the first day that can still change"
+        f" is {month.next().first}"
+    )
+
+
 async def add(session: Session, price_list: PriceList, *, now: datetime, id: UUID | None = None) -> UUID:
     """Store a price list with its tiers and tax rates; its id, drawn by the database unless one is given.
 
     A tax rate that stands already is left as it is. Raises BadPriceList, with nothing stored, where another list starts
-    on the same day or is in another currency, or another rate of a jurisdiction on the same day.
+    on the same day or is in another currency, or another rate of a jurisdiction on the same day; and where a month that
+    was billed would get other prices or another tax.
     """
-    standing = await _standing(session)
+    standing = await _standing(session, price_list)
     standing.check(price_list)
     return await _store(session, price_list, standing, now=now, id=id)
 
 
 async def load(session: Session, document: str, *, now: datetime) -> UUID:
     """As `add`, from a document's text. Raises Invalid, which names the line."""
-    standing = await _standing(session)
     try:
-        price_list = parse(document, check=standing.check)
+        standing = await _standing(session, parse(document))
+        price_list = parse(document, check=standing.check)  # once more, since only the text knows the line
     except BadPriceList as refused:
         raise Invalid(f"{refused}.", field=("input", "document")) from refused
     return await _store(session, price_list, standing, now=now)
 
 
-async def _standing(session: Session) -> _Standing:
+async def _standing(session: Session, price_list: PriceList) -> _Standing:
     """What stays as it is until this transaction ends."""
     await rate_cards.lock(session)
-    rates = await tax_rates.every(session)
-    return _Standing(
-        await rate_cards.every(session), {(rate.jurisdiction, rate.effective_from): rate for rate in rates}
-    )
+    cards = await rate_cards.every(session)
+    rates = {(rate.jurisdiction, rate.effective_from): rate for rate in await tax_rates.every(session)}
+    first_day = price_list.card.effective_from
+    following = min((other.effective_from for other in cards if other.effective_from > first_day), default=None)
+    billed = await invoices.newest_billed_month(session, first_day, following)
+    taxed = {}
+    for rate in price_list.tax_rates:
+        key = jurisdiction, day = rate.jurisdiction, rate.effective_from
+        begun = [start for place, start in rates if place == jurisdiction]
+        # before its first rate nobody was taxed there
+        if key not in rates and any(start < day for start in begun):
+            until = min((start for start in begun if start > day), default=None)
+            if (month := await invoices.newest_taxed_month(session, jurisdiction, day, until)) is not None:
+                taxed[key] = Month.of(month)
+    return _Standing(cards, rates, None if billed is None else Month.of(billed), taxed)
 
 
 async def _store(

@@ -455,6 +455,42 @@ async def adjustments_by_invoices(session: Session, invoices: Sequence[tuple[UUI
     )
 
 
+async def newest_billed_month(session: Session, since: date, before: date | None) -> date | None:
+    """Of the months that begin on `since` or later, and before `before`, the last one with an issued or paid invoice."""
+    month: date | None = await session.value(
+        """
+        select month
+          from invoices
+         where month >= $1 and month < coalesce($2::date, 'infinity') and status in ('issued', 'paid')
+         order by month desc
+         limit 1
+        """,
+        since,
+        before,
+    )
+    return month
+
+
+async def newest_taxed_month(session: Session, jurisdiction: str, since: date, before: date | None) -> date | None:
+    """Of the months that end on `since` or later, and before `before`, the last one whose tax an issued or paid invoice
+    charges for this jurisdiction."""
+    month: date | None = await session.value(
+        """
+        select month
+          from invoices
+         where month + interval '1 month' > $2::date and month + interval '1 month' <= coalesce($3::date, 'infinity')
+           and month >= $2::date - 30
+           and tax_jurisdiction = $1 and tax_status = 'taxable' and status in ('issued', 'paid')
+         order by month desc
+         limit 1
+        """,
+        jurisdiction,
+        since,
+        before,
+    )
+    return month
+
+
 async def balances(session: Session, customer_ids: Sequence[UUID]) -> list[BalanceRow]:
     """What each customer owes for all its invoices, less the credit that no invoice has taken up; one row each."""
     return await session.all(

@@ -42,7 +42,8 @@ class RateCardQueries:
 class RateCardMutations:
     @strawberry.mutation(
         description="Operators only. Add a price list, in force from its first day until the next one's. What stands is"
-        " never changed: another currency,\na first day that is taken, or another rate of a tax that is known is refused.",
+        " never changed: another currency,\na first day that is taken, another rate of a tax that is known, or another price"
+        " or tax for a month with an issued or paid\ninvoice is refused.",
         extensions=[Writes(Scope.BILLING_WRITE, event="rate_card.added", action=AuditAction.CREATE)],
     )
     async def add_rate_card(self, info: Info, input: AddRateCardInput) -> RateCardPayload:

@@ -232,13 +232,13 @@ REFUSED = {
         set_at("effectiveFrom", to="2025-02-29"),
         '"effectiveFrom": "2025-02-29"',
         "effectiveFrom",
-        "A day is written as year, month and day, such as 2026-10-31.",
+        "A day is written as year, month and day, such as 2026-10-31",
     ),
     "an effective day in a thirteenth month": (
         set_at("taxRates", 4, "effectiveFrom", to="2025-13-01"),
         '"effectiveFrom": "2025-13-01"',
         "taxRates[4].effectiveFrom",
-        "A day is written as year, month and day, such as 2026-10-31.",
+        "A day is written as year, month and day, such as 2026-10-31",
     ),
     "a currency that is none": (
         set_at("currency", to="dollars"),

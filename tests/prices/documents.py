@@ -81,6 +81,12 @@ MISTAKES = {
         "taxRates[6].rate",
         "the tax rate of DE from 2025-01-01 on is 0.19 already, not 0.2",
     ),
+    "a day that is none": Mistake(
+        FIRST_DAY,
+        FIRST_DAY.replace("2025-01-01", "2025-02-30"),
+        "effectiveFrom",
+        "A day is written as year, month and day, such as 2026-10-31",
+    ),
     "a number where a text is expected": Mistake(
         '"basePrice": "2000.00"',
         '"basePrice": 2000.00',

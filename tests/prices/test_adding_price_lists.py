@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import date, timedelta
 
 import pytest
 
-from db import rate_cards, tax_rates
+from billing import inputs, invoicing, prices
+from billing.periods import Month
+from db import invoices, rate_cards, tax_rates
+from db.connection import Role
+from db.enums import TaxStatus
+from db.errors import Invalid
+from db.session import Session
 from tests.landlord import Tenant
+from tests.ledger import NOW, Ledger
 from tests.prices.documents import MISTAKES, Mistake, a_day, replaced, starting
 
 ADD = """
@@ -68,3 +77,70 @@ async def test_a_tenant_adds_none(acme: Tenant, house: Tenant) -> None:
     answer = (await acme.api(ADD, input={"document": starting(a_day())}))["addRateCard"]
     assert [error["code"] for error in answer["errors"]] == ["FORBIDDEN"]
     assert await standing(house) == before
+
+
+# ---------------------------------------------------------------- days that lie behind what was billed
+
+JANUARY = Month(2300, 1)
+DE = '{"jurisdiction": "DE", "rate": "0.19", "effectiveFrom": "2025-01-01"}'
+
+
+async def load(session: Session, day: date, *, taxed_from: date | None = None) -> None:
+    """Another list from that day on, and from `taxed_from` on another tax in Germany."""
+    text = starting(day)
+    if taxed_from is not None:
+        text = replaced(text, DE, DE.replace("0.19", "0.2").replace("2025-01-01", str(taxed_from)))
+    await prices.load(session, text, now=NOW)
+
+
+@asynccontextmanager
+async def january_billed(
+    ledger: Ledger, tax_status: TaxStatus = TaxStatus.TAXABLE, *, prices_of: date | None = None
+) -> AsyncIterator[Session]:
+    """A transaction that leaves nothing behind, in which a customer's January of 2300 is issued, by prices of that day."""
+    customer = await ledger.customer(tax_status=tax_status)
+    async with ledger.rehearsal(Role.OPERATOR) as session:
+        if prices_of is not None:
+            await load(session, prices_of)
+        known = await inputs.read(session, [customer], JANUARY)
+        await invoices.lock_counters(session, [customer])
+        bill = inputs.bill_as_if(known, customer, tier=None, usage=None)
+        added = await invoicing.draft(session, [bill], JANUARY, at=NOW)
+        await invoicing.number(session, list(added.items()), at=NOW)
+        yield session
+
+
+@pytest.mark.parametrize("day", [date(2299, 6, 1), JANUARY.first])
+async def test_a_month_that_was_billed_gets_no_other_prices(ledger: Ledger, day: date) -> None:
+    async with january_billed(ledger) as session:
+        with pytest.raises(Invalid) as refused:
+            await load(session, day)
+        assert str(refused.value) == (
+            "line 4: effectiveFrom: 2300-01 has an invoice that is issued or paid, with the prices of before: the first"
+            " day that can still change is 2300-02-01."
+        )
+
+
+async def test_prices_may_begin_after_it_or_end_before_it(ledger: Ledger) -> None:
+    async with january_billed(ledger, prices_of=date(2299, 12, 1)) as session:
+        await load(session, date(2299, 6, 1))
+        await load(session, JANUARY.first + timedelta(days=1))
+        with pytest.raises(Invalid):
+            await load(session, date(2299, 12, 2))
+
+
+async def test_a_month_that_was_taxed_gets_no_other_tax(ledger: Ledger) -> None:
+    line = starting(date(2301, 1, 1)).split(DE)[0].count("\n") + 1
+    async with january_billed(ledger) as session:
+        with pytest.raises(Invalid) as refused:
+            await load(session, date(2301, 1, 1), taxed_from=JANUARY.last)
+        assert str(refused.value) == (
+            f"line {line}: taxRates[6].effectiveFrom: 2300-01 has an invoice that is issued or paid, with the tax of DE of"
+            " before: the first day that can still change is 2300-02-01."
+        )
+        await load(session, date(2301, 1, 1), taxed_from=JANUARY.next().first)
+
+
+async def test_whoever_pays_no_tax_keeps_no_tax_from_changing(ledger: Ledger) -> None:
+    async with january_billed(ledger, TaxStatus.REVERSE_CHARGE) as session:
+        await load(session, date(2301, 1, 1), taxed_from=JANUARY.first)
