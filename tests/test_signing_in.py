@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import asyncpg
+import re
+from dataclasses import replace
 
-from tests.landlord import Landlord, Tenant
+import asyncpg
+import pytest
+
+from app import Settings
+from tests.landlord import Landlord, Tenant, serving
 
 CREATE = """mutation($key: String!) {
   createSession(input: {apiKey: $key}) { session { token viewer { kind name } } errors { code } }
@@ -50,3 +55,16 @@ async def test_a_key_that_does_not_work_is_unauthenticated_and_its_owner_hears_o
         "select event_type, status, actor from audit_events where customer_id = $1", acme.customer_id
     )
     assert [tuple(event) for event in events] == [("auth.denied", "denied", "anonymous")]
+
+
+@pytest.mark.parametrize("ended", [False, True])
+async def test_the_explorer_is_signed_in_with_the_key_that_it_is_given_and_opens_all_the_same_when_that_has_ended(
+    acme: Tenant, settings: Settings, admin: asyncpg.Connection, ended: bool
+) -> None:
+    if ended:
+        await admin.execute("update api_keys set revoked_at = now() where id = $1", acme.key_id)
+    async with serving(replace(settings, demo_key=acme.key)) as http:
+        page = await http.get("/graphql", headers={"Accept": "text/html"})
+    assert page.status_code == 200
+    told = re.findall(r'"token":"([^"]*)"', page.text)
+    assert [bool(token) for token in told] == [not ended]
