@@ -93,18 +93,18 @@ class Counted:
     asked: list[str] = field(default_factory=list)
 
 
+NO_CAPACITY = b'{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException","message":"no"}'
+
+
 @contextmanager
-def throttling() -> Iterator[Counted]:
-    """A DynamoDB without any capacity."""
+def throttling(status: int = 400, body: bytes = NO_CAPACITY) -> Iterator[Counted]:
+    """A DynamoDB without any capacity, or with another answer that it gives to everybody."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             self.rfile.read(int(self.headers["content-length"]))
             counted.asked.append(self.headers["x-amz-target"].rpartition(".")[2])
-            body = (
-                b'{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException","message":"no"}'
-            )
-            self.send_response(400)
+            self.send_response(status)
             self.send_header("content-type", "application/x-amz-json-1.0")
             self.send_header("content-length", str(len(body)))
             self.end_headers()

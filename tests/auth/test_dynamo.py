@@ -6,10 +6,12 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
 from auth.dynamo import PAUSE, Item, OutOfReach, Table
+from auth.ends import Ends
 from tests.auth.doors import Counted, gone, new_name, throttling
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
@@ -71,6 +73,20 @@ async def test_one_without_capacity_is_asked_once_in_five_seconds(aws: object) -
         with pytest.raises(OutOfReach, match="ProvisionedThroughputExceeded"):
             await table.raise_to("x", 1, now=NOW + PAUSE, insist=True)
         assert dynamodb.asked == ["BatchGetItem"] * 2 + ["UpdateItem"]
+
+
+async def test_what_it_had_no_capacity_to_look_up_does_not_count_as_missing(aws: object) -> None:
+    some = b'{"Responses":{"any":[]},"UnprocessedKeys":{"any":{"Keys":[{"key":{"S":"x"}}]}}}'
+    with throttling(200, some) as dynamodb:
+        table = Table("any", dynamodb.url)
+        with pytest.raises(OutOfReach, match="no capacity for all of it"):
+            await table.read(["x", "y"], now=NOW)
+        with pytest.raises(OutOfReach, match="a moment ago"):
+            await table.read(["x"], now=NOW)
+        # or what has ended would be good again
+        with pytest.raises(OutOfReach, match="no capacity for all of it"):
+            await Ends(table).standing(uuid4(), uuid4(), now=NOW + PAUSE)
+        assert dynamodb.asked == ["BatchGetItem"] * 2
 
 
 async def test_a_clock_set_back_does_not_keep_it_shut(aws: object) -> None:
