@@ -25,7 +25,7 @@ _log = logging.getLogger("landlord.keyring")
 
 @dataclass
 class Keyring:
-    """`context` is None where no database is asked. `fetch` blocks, and gives both as they are now, or raises NoSecret."""
+    """`context` is None where no database is asked. `fetch` blocks, and gives both as they are now, or raises."""
 
     sessions: SigningKeys
     context: ContextKey | None = None
@@ -62,7 +62,9 @@ class Keyring:
         self._fetched_at = now
         try:
             self.sessions, self.context = await asyncio.to_thread(self.fetch)
-        except NoSecret as error:
-            _log.warning("signing keys cannot be fetched again: %s", error)
+        except Exception as error:
+            # whatever is wrong with what is there now, keys that work are not lost for it; a secret may be in any error but ours
+            reason = error if isinstance(error, NoSecret) else type(error).__name__
+            _log.warning("signing keys cannot be fetched again: %s", reason)
             return False
         return True

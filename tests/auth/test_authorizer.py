@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractContextManager, AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -81,6 +81,19 @@ async def test_who_has_no_credentials_is_anonymous(gate: Gate) -> None:
 
 async def test_a_session_of_whose_customer_nobody_has_told_is_passed_on(gate: Gate, acme: Tenant) -> None:
     assert await gate.verdict(acme.token) is Verdict.UNVERIFIED
+
+
+async def test_a_session_that_is_newer_than_what_was_told_of_its_customer_is_passed_on_and_an_older_one_refused(
+    gate: Gate, settings: Settings, acme: Tenant, table: Table
+) -> None:
+    signing, _ = settings.signing()
+    caller = replace(acme.caller(), epoch=7)
+    token, _ = sessions.issue(signing, caller, key_expires_at=None, now=gate.clock())
+    assert acme.customer_id is not None
+    for told, verdict in ((6, Verdict.UNVERIFIED), (7, Verdict.VERIFIED), (8, Verdict.REFUSED)):
+        await Ends(table).raise_epoch(acme.customer_id, told, now=gate.clock())
+        gate.clock.pass_by(seconds=5)
+        assert await gate.verdict(token) is verdict, told
 
 
 @pytest.mark.parametrize(

@@ -228,6 +228,23 @@ async def test_keys_that_cannot_be_fetched_leave_those_that_are_there(caplog: py
     assert caplog.messages == ["signing keys cannot be fetched again: landlord/sessions: AccessDeniedException"]
 
 
+@pytest.mark.parametrize(
+    ("secret", "kind"), [("k2:s3cret!", "MissingSettings"), ("k2:c2hvcnQ=", "ValueError"), ("", "MissingSettings")]
+)
+async def test_a_secret_that_was_broken_by_hand_stops_nobody_who_has_keys(
+    secret: str, kind: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fetch() -> tuple[SigningKeys, ContextKey | None]:
+        return Settings.from_env({"LANDLORD_SESSION_KEYS": secret}, needs={"LANDLORD_SESSION_KEYS"}).signing()
+
+    keyring = Keyring(SigningKeys({"k1": b"1" * 32}, "k1", "issuer", "audience"), fetch=fetch)
+    token = sessions._JWT.encode({}, b"9" * 32, algorithm="HS256", headers={"kid": "k9", "typ": sessions.TYPE})
+    with pytest.raises(UnknownKid):
+        await keyring.verified(token, now=NOW)
+    assert keyring.sessions.current == "k1"
+    assert caplog.messages == [f"signing keys cannot be fetched again: {kind}"]
+
+
 @pytest.fixture
 async def migrator(environment: dict[str, str]) -> Any:
     connection = await asyncpg.connect(environment["LANDLORD_MIGRATOR_URL"])
