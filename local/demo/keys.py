@@ -37,7 +37,6 @@ class _Shown:
     revoked: When | None = None
 
 
-_MARA = SHOWCASE.contact
 _PIPELINES_SCOPES = (Scope.USAGE_READ, Scope.TICKETS_WRITE)
 _SHOWN = (
     _Shown("pipeline-1", SHOWCASE.slug, PIPELINE, _PIPELINES_SCOPES, When(11, 12, 10, 0), expires=_OVERLAP_ENDS),
