@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import json
 import os
+import secrets
 import subprocess
 import sys
 from base64 import b64decode, b64encode
@@ -15,8 +17,10 @@ from urllib.parse import urlencode
 import asyncpg
 import pytest
 
+from local.aws import Emulator
 from tests.api.books import Books, document
 from tests.api.conftest import Stored
+from tests.aws import aws  # noqa: F401 - a fixture
 from tests.landlord import Landlord, Tenant
 from tests.logs import AUDIT
 
@@ -197,6 +201,50 @@ async def test_nothing_is_opened_before_it_is_needed(
             "select usename from pg_stat_activity where usename like 'landlord%' and not pid = any($1::int[])", others
         )
         assert opened == []
+
+
+FAILING = """
+import json, sys
+import boto3, handler
+name, value, asked = sys.argv[1], sys.argv[2], json.loads(sys.stdin.read())
+said = []
+for known in (None, '{"context_key": "1', value):
+    if known is not None:
+        put = boto3.client("secretsmanager")
+        put.put_secret_value(SecretId=name, SecretString=known) if said[1:] else put.create_secret(Name=name, SecretString=known)
+    try:
+        said.append(handler.api(asked, None)["statusCode"])
+    except Exception as error:
+        said.append(f"{type(error).__name__}: {error}")
+print(json.dumps(said))
+"""
+
+
+async def test_a_sandbox_whose_secret_cannot_be_had_fails_and_answers_once_it_can(
+    aws: Emulator,  # noqa: F811
+    acme: Tenant,
+    environment: dict[str, str],
+) -> None:
+    """An error of the function's is a 5xx at the gateway, for which there is an alarm; and nothing that failed is remembered."""
+    name = f"landlord/{secrets.token_hex(6)}/context"
+    known = {one: text for one, text in environment.items() if one != "LANDLORD_CONTEXT_KEY"}
+    value = json.dumps({"context_key": environment["LANDLORD_CONTEXT_KEY"]})
+    ran = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-c", FAILING, name, value],
+        cwd=ROOT,
+        env=os.environ | known | aws.environment | {"LANDLORD_SECRETS": name},
+        input=json.dumps(asks(QUESTION, acme.token)),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert json.loads(ran.stdout) == [
+        f"NoSecret: {name}: ResourceNotFoundException",
+        f"NoSecret: {name}: it is no JSON object of texts",
+        200,
+    ]
+    assert environment["LANDLORD_CONTEXT_KEY"].partition(":")[2] not in ran.stderr
 
 
 async def test_a_request_is_a_line_in_the_log_under_the_gateways_id(acme: Tenant, environment: dict[str, str]) -> None:

@@ -87,10 +87,11 @@ async def opened(
 
 @dataclass
 class Counted:
-    """Who asked a DynamoDB that does not answer, and how often."""
+    """What a DynamoDB that does not answer was asked, and how often."""
 
     url: str
     asked: list[str] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
 
 
 NO_CAPACITY = b'{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException","message":"no"}'
@@ -102,7 +103,7 @@ def throttling(status: int = 400, body: bytes = NO_CAPACITY) -> Iterator[Counted
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["content-length"]))
+            counted.bodies.append(self.rfile.read(int(self.headers["content-length"])))
             counted.asked.append(self.headers["x-amz-target"].rpartition(".")[2])
             self.send_response(status)
             self.send_header("content-type", "application/x-amz-json-1.0")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
@@ -87,6 +88,8 @@ async def test_what_it_had_no_capacity_to_look_up_does_not_count_as_missing(aws:
         with pytest.raises(OutOfReach, match="no capacity for all of it"):
             await Ends(table).standing(uuid4(), uuid4(), now=NOW + PAUSE)
         assert dynamodb.asked == ["BatchGetItem"] * 2
+        # nor what was written a moment ago
+        assert [json.loads(body)["RequestItems"]["any"]["ConsistentRead"] for body in dynamodb.bodies] == [True] * 2
 
 
 async def test_a_clock_set_back_does_not_keep_it_shut(aws: object) -> None:

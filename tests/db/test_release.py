@@ -54,7 +54,7 @@ class Deployed:
 
     async def turn(self, name: str) -> None:
         version = str(uuid4())
-        for step in ("createSecret", "createSecret", "setSecret", "testSecret", "finishSecret", "finishSecret"):
+        for step in ("createSecret", "setSecret", "createSecret", "testSecret", "finishSecret", "finishSecret"):
             await release.turn(
                 self.migrator, self.vault, step=step, name=f"{self.prefix}/{name}", version=version,
                 prefix=self.prefix, url=self.url,
