@@ -158,6 +158,22 @@ async def test_a_run_that_ended_between_vault_and_database_is_completed_by_the_n
     assert await keys.verify(made.secret, stored)
 
 
+async def test_a_database_that_lost_its_keys_learns_all_that_somebody_may_sign_with(deployed: Deployed) -> None:
+    await deployed.ready()
+    name, made = f"{deployed.prefix}/context", [release.new_context() for _ in range(2)]
+    before = deployed.context_key
+    # the turn after it is under way
+    deployed.vault.write(name, json.dumps(made[0]))
+    deployed.vault.draft(name, str(uuid4()), json.dumps(made[1]))
+    signs = (before, *(one["context_key"] for one in made))
+    admin = await asyncpg.connect(deployed.admin_url)
+    await admin.execute("delete from app.signing_keys")
+    await admin.close()
+    assert [await deployed.accepts(key) for key in signs] == [False] * 3
+    await deployed.ready()
+    assert [await deployed.accepts(key) for key in signs] == [True] * 3
+
+
 async def test_a_logins_password_turns_and_the_old_one_opens_nothing(deployed: Deployed) -> None:
     await deployed.ready()
     before = deployed.secret("logins/tenant")

@@ -10,16 +10,18 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+_CONFLICT = b"<?xml version='1.0'?><Error><Code>ConditionalRequestConflict</Code><Message>Try again</Message></Error>"
 _DENIED = b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
 _PASSED_ON = ("content-length", "content-type", "if-none-match", "authorization", "x-amz-")
 
 
 @contextmanager
-def without_listing(emulator: str, *, refuses: str = "", spoils: bool = False) -> Iterator[str]:
+def without_listing(emulator: str, *, refuses: str = "", spoils: bool = False, conflicts: int = 0) -> Iterator[str]:
     """The emulator's S3 for who may not list a bucket: what is missing is refused. So are requests of the methods in `refuses`.
 
-    Where it `spoils` what it gives, the last byte is another.
+    Where it `spoils` what it gives, the last byte is another. The first `conflicts` puts come while another's is under way.
     """
+    left = [conflicts]
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -32,8 +34,12 @@ def without_listing(emulator: str, *, refuses: str = "", spoils: bool = False) -
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
             headers = {name: value for name, value in self.headers.items() if name.lower().startswith(_PASSED_ON)}
             there = http.client.HTTPConnection(urlsplit(emulator).netloc, timeout=30)
+            kept: list[tuple[str, str]] = []
             if self.command in refuses:
-                status, said, kept = 403, _DENIED, []
+                status, said = 403, _DENIED
+            elif self.command == "PUT" and left[0]:
+                left[0] -= 1
+                status, said = 409, _CONFLICT
             else:
                 there.request(self.command, self.path, body, headers)
                 answer = there.getresponse()

@@ -152,6 +152,20 @@ async def test_two_who_are_first_at_once_give_the_same_bytes(
     assert list(kept(papers_bucket).values()) == [given[0]]
 
 
+async def test_who_puts_while_anothers_put_is_under_way_looks_again_and_keeps_it(
+    ledger: Ledger,
+    acme: Tenant,
+    aws: Emulator,  # noqa: F811
+    papers_bucket: str,  # noqa: F811
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    about = await paper(ledger, await issued(ledger, acme))
+    with stores.without_listing(aws.url, conflicts=2) as url:
+        given = await asyncio.to_thread(KeptPapers(papers_bucket, url).paper, about)
+    assert list(kept(papers_bucket).values()) == [given]
+    assert [record for record in caplog.records if record.name == "landlord.papers"] == []
+
+
 async def test_a_neighbour_gets_nothing_of_what_is_kept_and_a_draft_has_none(
     ledger: Ledger,
     acme: Tenant,

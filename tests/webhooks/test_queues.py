@@ -21,8 +21,9 @@ import handler
 from app import Settings, create_app
 from billing.parcels import BadParcel, Fate, Parcel, Receipt, Text, Webhook
 from billing.sms import NotTaken, Sms
-from billing.sqs import _parts
+from billing.sqs import NotSent, Sqs, _parts
 from local.aws import Emulator
+from tests.auth.doors import throttling
 from tests.aws import aws  # noqa: F401 - a fixture
 from tests.landlord import Tenant
 from tests.webhooks.depot import Depot, is_signed
@@ -221,6 +222,13 @@ def test_what_is_neither_is_told_apart(text: str) -> None:
     for kind in (Parcel, Receipt):
         with pytest.raises(BadParcel):
             kind.read(text)
+
+
+def test_a_message_that_the_queue_did_not_take_among_others_is_not_sent(aws: Emulator) -> None:  # noqa: F811
+    some = b'{"Successful":[],"Failed":[{"Id":"0","Code":"InternalError","SenderFault":false}]}'
+    with throttling(200, some) as queue, pytest.raises(NotSent, match="1 of 2: InternalError"):
+        Sqs(f"{queue.url}/none/queue", queue.url).send(["one", "two"])
+    assert queue.asked == ["SendMessageBatch"]
 
 
 def test_a_queue_is_given_no_more_at_once_than_it_takes() -> None:
