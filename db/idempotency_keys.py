@@ -71,3 +71,9 @@ async def keep(
         fingerprint,
         object_id,
     )
+
+
+async def clear(session: Session, *, before: datetime, most: int) -> int:
+    """Remove answers that were given before that instant, the oldest first; how many."""
+    removed: int = await session.value("select app.clear_idempotency_keys($1, $2)", before, most)
+    return removed

@@ -27,3 +27,9 @@ async def end(session: Session, jti: UUID, *, customer_id: UUID | None, expires_
     if added == 1:
         session.ended.append(SessionEnded(jti, expires_at))
     return added == 1
+
+
+async def clear(session: Session, *, before: datetime, most: int) -> int:
+    """Remove sessions that were ended and expired before that instant, the oldest first; how many."""
+    removed: int = await session.value("select app.clear_ended_sessions($1, $2)", before, most)
+    return removed

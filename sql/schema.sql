@@ -102,6 +102,42 @@ $$;
 
 ALTER FUNCTION app.clean_relaxed() OWNER TO landlord_guard;
 
+CREATE FUNCTION app.clear_ended_sessions(before timestamp with time zone, most integer) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with old as (
+        select s.jti
+          from landlord.ended_sessions s
+         where s.expires_at < least(clear_ended_sessions.before, now() - interval '1 day')
+         order by s.expires_at
+         limit clear_ended_sessions.most
+    ), gone as (
+        delete from landlord.ended_sessions s using old where s.jti = old.jti returning 1 as one
+    )
+    select count(*) from gone;
+$$;
+
+ALTER FUNCTION app.clear_ended_sessions(before timestamp with time zone, most integer) OWNER TO landlord_guard;
+
+CREATE FUNCTION app.clear_idempotency_keys(before timestamp with time zone, most integer) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+    with old as (
+        select k.id
+          from landlord.idempotency_keys k
+         where k.created_at < least(clear_idempotency_keys.before, now() - interval '30 days')
+         order by k.created_at
+         limit clear_idempotency_keys.most
+    ), gone as (
+        delete from landlord.idempotency_keys k using old where k.id = old.id returning 1 as one
+    )
+    select count(*) from gone;
+$$;
+
+ALTER FUNCTION app.clear_idempotency_keys(before timestamp with time zone, most integer) OWNER TO landlord_guard;
+
 CREATE FUNCTION app.clear_outbox(before timestamp with time zone, most integer) RETURNS bigint
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2271,13 +2307,15 @@ CREATE POLICY customers_of_worker ON landlord.customers TO landlord_worker USING
 
 ALTER TABLE landlord.ended_sessions ENABLE ROW LEVEL SECURITY;
 
-CREATE POLICY ended_sessions_of_guard ON landlord.ended_sessions FOR SELECT TO landlord_guard USING (true);
+CREATE POLICY ended_sessions_of_guard ON landlord.ended_sessions TO landlord_guard USING (true);
 
 CREATE POLICY ended_sessions_of_operator ON landlord.ended_sessions TO landlord_operator USING (( SELECT app.operator() AS operator));
 
 CREATE POLICY ended_sessions_of_tenant ON landlord.ended_sessions TO landlord_tenant USING ((customer_id = ( SELECT app.tenant() AS tenant)));
 
 ALTER TABLE landlord.idempotency_keys ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY idempotency_keys_of_guard ON landlord.idempotency_keys TO landlord_guard USING (true);
 
 CREATE POLICY idempotency_keys_of_operator ON landlord.idempotency_keys TO landlord_operator USING (( SELECT app.operator() AS operator));
 
@@ -2482,6 +2520,12 @@ GRANT ALL ON FUNCTION app.clean() TO landlord_analytics;
 REVOKE ALL ON FUNCTION app.clean_relaxed() FROM PUBLIC;
 GRANT ALL ON FUNCTION app.clean_relaxed() TO landlord_tenant;
 GRANT ALL ON FUNCTION app.clean_relaxed() TO landlord_operator;
+
+REVOKE ALL ON FUNCTION app.clear_ended_sessions(before timestamp with time zone, most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.clear_ended_sessions(before timestamp with time zone, most integer) TO landlord_worker;
+
+REVOKE ALL ON FUNCTION app.clear_idempotency_keys(before timestamp with time zone, most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION app.clear_idempotency_keys(before timestamp with time zone, most integer) TO landlord_worker;
 
 REVOKE ALL ON FUNCTION app.clear_outbox(before timestamp with time zone, most integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION app.clear_outbox(before timestamp with time zone, most integer) TO landlord_worker;
@@ -2800,7 +2844,7 @@ GRANT UPDATE(updated_at) ON TABLE landlord.customers TO landlord_worker;
 
 GRANT SELECT ON TABLE landlord.ended_sessions TO landlord_tenant;
 GRANT SELECT ON TABLE landlord.ended_sessions TO landlord_operator;
-GRANT SELECT ON TABLE landlord.ended_sessions TO landlord_guard;
+GRANT SELECT,DELETE ON TABLE landlord.ended_sessions TO landlord_guard;
 
 GRANT INSERT(jti) ON TABLE landlord.ended_sessions TO landlord_tenant;
 GRANT INSERT(jti) ON TABLE landlord.ended_sessions TO landlord_operator;
@@ -2813,6 +2857,9 @@ GRANT INSERT(expires_at) ON TABLE landlord.ended_sessions TO landlord_operator;
 
 GRANT SELECT,DELETE ON TABLE landlord.idempotency_keys TO landlord_tenant;
 GRANT SELECT,DELETE ON TABLE landlord.idempotency_keys TO landlord_operator;
+GRANT DELETE ON TABLE landlord.idempotency_keys TO landlord_guard;
+
+GRANT SELECT(id) ON TABLE landlord.idempotency_keys TO landlord_guard;
 
 GRANT INSERT(customer_id) ON TABLE landlord.idempotency_keys TO landlord_tenant;
 GRANT INSERT(customer_id) ON TABLE landlord.idempotency_keys TO landlord_operator;
@@ -2831,6 +2878,8 @@ GRANT INSERT(fingerprint) ON TABLE landlord.idempotency_keys TO landlord_operato
 
 GRANT INSERT(object_id) ON TABLE landlord.idempotency_keys TO landlord_tenant;
 GRANT INSERT(object_id) ON TABLE landlord.idempotency_keys TO landlord_operator;
+
+GRANT SELECT(created_at) ON TABLE landlord.idempotency_keys TO landlord_guard;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE landlord.invoice_counters TO landlord_operator;
 GRANT SELECT,INSERT,UPDATE ON TABLE landlord.invoice_counters TO landlord_worker;

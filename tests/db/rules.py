@@ -33,7 +33,8 @@ SEES_ALL = {
     ("landlord_analytics", "tier_history"), ("landlord_analytics", "usage_metrics"), ("landlord_analytics", "volume_discounts"),
     ("landlord_auditor", "audit_events"), ("landlord_auditor", "audit_seals"),
     ("landlord_guard", "api_keys"), ("landlord_guard", "audit_events"), ("landlord_guard", "billing_run_items"),
-    ("landlord_guard", "customers"), ("landlord_guard", "ended_sessions"), ("landlord_guard", "invoices"),
+    ("landlord_guard", "customers"), ("landlord_guard", "ended_sessions"), ("landlord_guard", "idempotency_keys"),
+    ("landlord_guard", "invoices"),
     ("landlord_guard", "outbox"), ("landlord_guard", "tier_history"), ("landlord_guard", "usage_sync_items"),
 }  # fmt: skip
 # What the house says to all of its customers alike.
@@ -41,6 +42,8 @@ PRICES = {"company_details", "rate_card_prices", "rate_cards", "tax_rates", "tie
 
 DEFINERS = {
     "app.claimed()", "app.clean()", "app.clear_outbox(before timestamp with time zone, most integer)",
+    "app.clear_ended_sessions(before timestamp with time zone, most integer)",
+    "app.clear_idempotency_keys(before timestamp with time zone, most integer)",
     "app.context()", "app.find_api_key(token text)",
     "app.install_key(kid text, key bytea)",
     "app.install_operator_key(name text, prefix text, key_hash text, scopes text[])",

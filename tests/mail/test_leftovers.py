@@ -1,19 +1,20 @@
-"""What left long ago goes from the outbox, whatever has to leave stays, and nothing that is gone is ever sent again."""
+"""What nobody asks for any more goes: what has to leave stays, nothing that is gone is sent again, and no answer is lost."""
 
 from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from app import utc_now
 from auth import expiry
 from billing import dunning, leftovers
-from billing.leftovers import KEPT
-from db import outbox
+from billing.leftovers import ANSWERS_KEPT, KEPT, SESSIONS_KEPT
+from db import idempotency_keys, outbox, sessions
 from db.connection import Role
-from tests.landlord import Landlord
+from resolvers import idempotency
+from tests.landlord import Landlord, Tenant
 from tests.mail.room import Room
 
 DAY = timedelta(days=1)
@@ -125,3 +126,41 @@ async def test_the_database_removes_no_key_that_could_be_queued_again_whoever_as
         async with room.ledger.connections.transaction(Role.WORKER) as session:
             assert await outbox.clear(session, before=datetime(9999, 1, 1, tzinfo=UTC), most=100) >= gone
         assert len(await abouts(room, customer_id)) == 1 - gone
+
+
+async def test_answers_under_idempotency_keys_go_once_they_count_no_longer(room: Room, acme: Tenant) -> None:
+    assert ANSWERS_KEPT > idempotency.KEPT
+    opens = """
+        mutation ($key: String!) {
+            openTicket(input: { subject: "a test", body: "a test", idempotencyKey: $key }) { ticket { id } errors { code } }
+        }
+    """
+    admin, first = room.ledger.admin, {}
+    for key, age in (("old", ANSWERS_KEPT + DAY), ("young", idempotency.KEPT - DAY)):
+        first[key] = await acme.api(opens, key=key)
+        await admin.execute(
+            "update idempotency_keys set created_at = $3 where customer_id = $1 and key = $2",
+            acme.customer_id, key, utc_now() - age,
+        )  # fmt: skip
+    await leftovers.remove(room.ledger.connections, now=utc_now())
+    left = await admin.fetch("select key from idempotency_keys where customer_id = $1", acme.customer_id)
+    assert [row["key"] for row in left] == ["young"]
+    assert await acme.api(opens, key="young") == first["young"]
+    assert await acme.api(opens, key="old") != first["old"]
+    async with room.ledger.connections.transaction(Role.WORKER) as session:
+        await idempotency_keys.clear(session, before=datetime(9999, 1, 1, tzinfo=UTC), most=5000)
+    assert await acme.api(opens, key="young") == first["young"]
+
+
+async def test_ended_sessions_are_forgotten_once_they_have_expired(room: Room) -> None:
+    admin, now = room.ledger.admin, utc_now()
+    ages = {uuid4(): SESSIONS_KEPT + DAY, uuid4(): SESSIONS_KEPT - timedelta(hours=1), uuid4(): timedelta(hours=-1)}
+    others = list(ages)[1:]
+    for jti, age in ages.items():
+        await admin.execute("insert into ended_sessions (jti, expires_at) values ($1, $2)", jti, now - age)
+    await leftovers.remove(room.ledger.connections, now=now)
+    left = "select jti from ended_sessions where jti = any($1)"
+    assert {row["jti"] for row in await admin.fetch(left, list(ages))} == set(others)
+    async with room.ledger.connections.transaction(Role.WORKER) as session:
+        await sessions.clear(session, before=datetime(9999, 1, 1, tzinfo=UTC), most=5000)
+    assert [row["jti"] for row in await admin.fetch(left, list(ages))] == others[1:]
