@@ -36,6 +36,12 @@ def test_the_artifacts_are_those_that_make_package_builds() -> None:
     }
 
 
+def test_a_front_end_of_another_origin_may_read_the_headers_that_it_is_told_of() -> None:
+    told = re.findall(r"`(x-[a-z-]+|Retry-After)`", (ROOT / "docs" / "api.md").read_text())
+    (exposed,) = re.findall(r"exposedResponseHeaders: \[(.+)\]", DEPLOYED)
+    assert set(exposed.split(", ")) == {name.lower() for name in told} == {"retry-after", "x-request-id"}
+
+
 def test_no_secret_is_told_to_a_function_but_the_names_of_those_that_it_needs() -> None:
     given = re.findall(r"^ +(LANDLORD_\w+): (.+)$", DEPLOYED, re.MULTILINE)
     kept = {"context": set(release.new_context()), "sessions": set(release.new_sessions())}
