@@ -11,6 +11,7 @@ from db.ended import KeyEnded
 from db.session import Session, columns, signed_argument
 
 SHOWN_AFTER_ITS_END = timedelta(days=30)
+MOST_ENDED = 100  # of one holder, the newest: keys are made and revoked as fast as anybody likes
 
 # Any number: it only has to be the same wherever the house's own keys are made.
 _HOUSE_LOCK = 5_236_417_002
@@ -46,8 +47,17 @@ class ApiKeyRow:
 
 
 _KEY = columns(ApiKeyRow, prefix="k.")
-# $1 is since when
-_SHOWN = "(k.revoked_at is null or k.revoked_at > $1) and (k.expires_at is null or k.expires_at > $1)"
+# $1 is now, $2 since when one that ended is shown
+_WORKS = "k.revoked_at is null and (k.expires_at is null or k.expires_at > $1)"
+_ENDED = f"""
+    not ({_WORKS}) and (k.revoked_at is null or k.revoked_at > $2) and (k.expires_at is null or k.expires_at > $2)
+    order by k.id desc limit {MOST_ENDED}
+"""
+_SHOWN = f"""
+    (select {_KEY} from api_keys k where {{whose}} and {_WORKS})
+    union all
+    (select {_KEY} from api_keys k where {{whose}} and {_ENDED})
+"""
 # $1 is the customer, or null for the house; written so that a plan for known values can use the index
 _HELD = "(k.customer_id = $1::uuid or ($1::uuid is null and k.customer_id is null))"
 
@@ -60,7 +70,8 @@ async def find(session: Session, token: str) -> FoundKey | None:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """The question for the keys of customers that work at `now` or ended in the 30 days before, newest first.
+    """The question for the keys of customers that work at `now` or ended in the 30 days before, newest first: of the latter
+    MOST_ENDED at most.
 
     A value, so that all who ask at one instant are answered together.
     """
@@ -70,7 +81,13 @@ class Shown:
     async def __call__(self, session: Session, customer_ids: Sequence[UUID]) -> list[ApiKeyRow]:
         return await session.all(
             ApiKeyRow,
-            f"select {_KEY} from api_keys k where k.customer_id = any($2) and {_SHOWN} order by k.id desc",
+            f"""
+            select {_KEY}
+              from unnest($3::uuid[]) as parent (id)
+             cross join lateral ({_SHOWN.format(whose="k.customer_id = parent.id")}) as k
+             order by k.id desc
+            """,
+            self.now,
             self.now - SHOWN_AFTER_ITS_END,
             customer_ids,
         )
@@ -80,7 +97,8 @@ async def shown_of_house(session: Session, *, now: datetime) -> list[ApiKeyRow]:
     """As `Shown`, of the operators' own keys."""
     return await session.all(
         ApiKeyRow,
-        f"select {_KEY} from api_keys k where k.customer_id is null and {_SHOWN} order by k.id desc",
+        f"select {_KEY} from ({_SHOWN.format(whose='k.customer_id is null')}) as k order by k.id desc",
+        now,
         now - SHOWN_AFTER_ITS_END,
     )
 
