@@ -7,6 +7,7 @@ the amount. `price_list.json` beside this file is the one that a new database st
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -190,6 +191,8 @@ def _members(node: Node, *names: str) -> list[Node]:
 def _text(node: Node) -> str:
     if not isinstance(node.value, str):
         raise BadPriceList("a text in quotes is expected", at=node.path)
+    if any(unicodedata.category(character) in ("Cc", "Cs", "Zl", "Zp") for character in node.value):
+        raise BadPriceList("a text in one line is expected, without control characters", at=node.path)
     return node.value
 
 

@@ -6,6 +6,7 @@ The values are the same whether they come from a file or from the database. What
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -43,12 +44,19 @@ class BadPriceList(Invalid):
     """`at` is the path to what is wrong, such as ("tiers", 0, "basePrice"); `line` its line, where a text was read."""
 
     def __init__(self, problem: str, *, at: Sequence[str | int] = (), line: int | None = None) -> None:
-        place = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in at).removeprefix(".")
+        place = "".join(f"[{step}]" if isinstance(step, int) else f".{_printable(step)}" for step in at).removeprefix(
+            "."
+        )
         where = [f"line {line}"] if line is not None else []
         super().__init__(": ".join([*where, *([place] if place else []), problem]))
         self.problem = problem
         self.at = tuple(at)
         self.line = line
+
+
+def _printable(name: str) -> str:
+    """Whoever wrote it: as JSON has it, without the quotes."""
+    return json.dumps(name)[1:-1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,6 +93,30 @@ MISTAKES = {
         "tiers[0].basePrice",
         'a decimal in quotes is expected, such as "0.045"',
     ),
+    "a name of two lines": Mistake(
+        '"name": "2025 list"',
+        r'"name": "2025\nlist"',
+        "name",
+        "a text in one line is expected, without control characters",
+    ),
+    "a name with a NUL": Mistake(
+        '"name": "2025 list"',
+        r'"name": "2025\u0000"',
+        "name",
+        "a text in one line is expected, without control characters",
+    ),
+    "a name with half a character": Mistake(
+        '"name": "2025 list"',
+        r'"name": "2025\ud800"',
+        "name",
+        "a text in one line is expected, without control characters",
+    ),
+    "a name that is unknown, and no table could hold": Mistake(
+        '"included": "10"',
+        r'"in\u0000cl\ud800uded": "10"',
+        r"tiers[0].metrics[0].in\u0000cl\ud800uded",
+        "nothing of that name is known here, only metric, included, unit, bands",
+    ),
     "a name that is unknown": Mistake(
         '"included": "10"',
         '"incuded": "10"',
