@@ -11,6 +11,7 @@ import re
 import subprocess
 import tomllib
 import zipfile
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import pytest
 
 import telemetry
+from auth.retelling import LATELY
 from bench import cost
 from billing import outbox
 from billing.deliveries import LEASE
@@ -436,6 +438,17 @@ def test_the_outbox_has_time_for_the_last_letter_that_it_takes_up() -> None:
     assert worker["Timeout"] > (outbox.STINT + outbox.LEASE).total_seconds()
     # the next minute's call comes while this one ends
     assert worker["ReservedConcurrentExecutions"] > 1
+
+
+def test_what_ended_is_told_again_before_the_job_that_does_so_has_missed_three_calls() -> None:
+    [rate] = [
+        rule["ScheduleExpression"]
+        for rule in of("AWS::Events::Rule").values()
+        if '"job": "ends"' in json.dumps(rule).replace("\\", "")
+    ]
+    minutes = re.fullmatch(r"rate\((\d+) minutes\)", rate)
+    assert minutes is not None
+    assert LATELY >= 3 * timedelta(minutes=int(minutes[1]))
 
 
 def test_both_stages_are_of_the_same_parts() -> None:
