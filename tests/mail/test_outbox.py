@@ -7,11 +7,15 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import SMTP
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from app import Settings
@@ -243,6 +247,56 @@ async def test_a_sender_that_ses_does_not_know_is_no_letters_fault(room: Room) -
     assert await room.work(from_a_stranger) is False
     (shown,) = await room.shown(customer_id)
     assert (shown["status"], shown["failed_reason"]) == ("pending", UNREACHED)
+
+
+@contextmanager
+def in_a_hurry(times: int) -> Iterator[tuple[str, list[int]]]:
+    """An SES that takes no letter for so many times, and then every one; the statuses that it answered."""
+    answered: list[int] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            answered.append(429 if len(answered) < times else 200)
+            self.send_response(answered[-1])
+            body = b'{"message": "Maximum sending rate exceeded."}'
+            if answered[-1] == 200:
+                body = b'{"MessageId": "1"}'
+            else:
+                self.send_header("x-amzn-errortype", "TooManyRequestsException")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}", answered
+        finally:
+            server.shutdown()
+
+
+async def test_where_ses_takes_no_more_in_a_second_mail_waits_for_seconds_and_goes_on(room: Room) -> None:
+    customers = [(await room.announced())[0] for _ in range(2)]
+    slept: list[float] = []
+    with in_a_hurry(2) as (url, answered):
+        assert await room.work(Ses(url, sleep=slept.append).send) is True
+    assert (sorted(answered), len(slept)) == ([200, 200, 429, 429], 2)
+    assert [message["attempts"] for one in customers for message in await room.queue(one)] == [1, 1]
+
+
+async def test_where_ses_takes_nothing_for_long_mail_stands_still_as_where_it_is_away(room: Room) -> None:
+    customer_id, _ = await room.announced()
+    slept: list[float] = []
+    with in_a_hurry(100) as (url, answered):
+        assert await room.work(Ses(url, sleep=slept.append).send) is False
+    assert (answered, len(slept)) == ([429] * 3, 2)
+    assert all(least <= pause <= 2 * least for least, pause in zip((0.5, 1.5), slept, strict=True))
+    [message] = await room.queue(customer_id)
+    assert (message["attempts"], message["sent_at"], message["failed_reason"]) == (1, None, None)
 
 
 async def test_after_three_days_of_tries_it_is_given_up(room: Room) -> None:
