@@ -346,6 +346,17 @@ def test_an_amount_that_no_invoice_holds_is_that_customers_failure() -> None:
         rate(dear, whole(Tier.STANDARD), OCTOBER, NO_USAGE, WASHINGTON)
     assert failed.value.code == "INTERNAL"
     assert rate(dear, whole(Tier.STANDARD), OCTOBER, NO_USAGE, UNTAXED).total_amount == D("999999999999.99")
+    # a cent more, though no line of it is too large
+    cent = Adjustment(Month(2026, 9), newest=D("0.01"), charged=D("0.00"))
+    with pytest.raises(AmountTooLarge):
+        rate(dear, whole(Tier.STANDARD), OCTOBER, NO_USAGE, UNTAXED, [cent])
+    # what was charged so far stands beside its line, and has to be held as well
+    most, over = (
+        Adjustment(Month(2026, 9), newest=D("10") ** 12, charged=D(text)) for text in ("999999999999.99", "1e12")
+    )
+    assert rate(CARD, whole(Tier.STANDARD), OCTOBER, NO_USAGE, UNTAXED, [most]).total_amount == D("2000.01")
+    with pytest.raises(AmountTooLarge):
+        rate(CARD, whole(Tier.STANDARD), OCTOBER, NO_USAGE, UNTAXED, [over])
 
 
 # ---------------------------------------------------------------- adjustments by hand
