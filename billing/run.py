@@ -38,19 +38,12 @@ _log = logging.getLogger("landlord.billing")
 _runs = logging.getLogger("landlord.runs")
 
 # What says nothing of a customer: the database is away, busy, or not to be written to. The batch is pending again, for
-# whoever comes next. A connection that dies under a statement shows as any of the first three.
+# whoever comes next.
 NOT_NOW = (
     Unavailable,
     TimedOut,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
     asyncpg.InvalidTransactionStateError,
     asyncpg.PostgresSystemError,
-    asyncpg.TransactionRollbackError,
-    asyncpg.LockNotAvailableError,
     OSError,
     TimeoutError,
 )

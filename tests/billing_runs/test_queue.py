@@ -26,6 +26,7 @@ from billing.cloudwatch import CloudWatch, NotAllowed
 from billing.periods import Month
 from billing.sqs import Sqs
 from db import billing_runs, migrate
+from db.errors import Unavailable
 from db.session import Session
 from local import database, postgres
 from local.aws import Emulator
@@ -253,11 +254,11 @@ async def test_a_run_whose_worker_died_before_the_end_is_finished_by_the_next_sh
     share = desk.bodies()[-1]
 
     async def dies(*args: Any, **kwargs: Any) -> bool:
-        raise asyncpg.InterfaceError("the connection is gone")
+        raise Unavailable("the connection is gone")
 
     with monkeypatch.context() as patched:
         patched.setattr(billing_runs, "finish", dies)
-        with pytest.raises(asyncpg.InterfaceError):
+        with pytest.raises(Unavailable):
             await desk.take(share)
     assert [one.status for one in await desk.runs()] == ["running"]
     await desk.take(queue.WAKE)
