@@ -14,6 +14,7 @@ from uuid import UUID
 from db import as_json
 from db.as_json import Listing
 from db.page import COUNT_LIMIT, Edge, Page
+from db.rate_cards import LOCK
 from db.session import Asked, Session, columns, numerics
 
 
@@ -517,16 +518,21 @@ async def balances(session: Session, customer_ids: Sequence[UUID]) -> list[Balan
 async def lock_counters(session: Session, customer_ids: Sequence[UUID]) -> None:
     """Take these customers' counter rows, in the order of their ids.
 
-    Under this lock numbers are given, invoices drafted and cancelled, and what a customer was charged is read.
+    Under this lock numbers are given, invoices drafted and cancelled, and what a customer was charged is read. No price list
+    is added meanwhile.
     """
     ordered = sorted(customer_ids)
     await session.execute(
         """
+        with prices as materialized (select pg_advisory_xact_lock_shared($2))
         insert into invoice_counters (customer_id)
-        select wanted.id from unnest($1::uuid[]) with ordinality as wanted (id, place) order by wanted.place
+        select wanted.id
+          from prices, unnest($1::uuid[]) with ordinality as wanted (id, place)
+         order by wanted.place
             on conflict do nothing
         """,
         ordered,
+        LOCK,
     )
     await session.execute(
         "select from invoice_counters where customer_id = any($1) order by customer_id for no key update", ordered

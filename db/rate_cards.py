@@ -10,8 +10,8 @@ from uuid import UUID
 
 from db.session import Session, columns
 
-# Any number: it only has to be the same wherever a price list is added.
-_LOCK = 5_236_417_002
+# Any number: it only has to be the same wherever a price list is added, or months are billed.
+LOCK = 5_236_417_002
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +156,11 @@ async def tiers_on(session: Session, days: Sequence[date]) -> list[TierOnDayRow]
 
 
 async def lock(session: Session) -> None:
-    """Nobody else adds a price list or tax rate until this transaction ends."""
-    await session.execute("select pg_advisory_xact_lock($1)", _LOCK)
+    """Nobody else adds a price list or tax rate until this transaction ends, and nobody issues an invoice.
+
+    `invoices.lock_counters` shares it with its like.
+    """
+    await session.execute("select pg_advisory_xact_lock($1)", LOCK)
 
 
 async def insert(

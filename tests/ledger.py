@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -176,3 +177,8 @@ class Ledger:
     async def mails(self, customer_id: UUID) -> list[tuple[str, str]]:
         rows = await self.admin.fetch("select kind, key from outbox where customer_id = $1 order by id", customer_id)
         return [tuple(row) for row in rows]
+
+    async def until_it_waits(self, task: asyncio.Task[None], pid: int) -> None:
+        """Until what the task does on this backend waits for somebody, or is done."""
+        while not task.done() and not await self.admin.fetchval("select pg_blocking_pids($1) <> '{}'", pid):
+            await asyncio.sleep(0.01)

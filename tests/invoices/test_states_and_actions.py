@@ -340,7 +340,7 @@ async def test_no_line_slips_under_an_invoice_while_it_is_issued(
     async with ledger.house.session() as session:
         assert await session.execute(first, invoice.id) == 1
         other = asyncio.create_task(write(second))
-        await until_it_waits(ledger, other, await pids.get())
+        await ledger.until_it_waits(other, await pids.get())
     with pytest.raises(asyncpg.PostgresError, match=refusal):
         await other
 
@@ -367,16 +367,10 @@ async def test_two_invoices_that_are_issued_at_once_do_not_use_the_same_cent_of_
         pid = await pids.get()
         assert await session.execute(issue, september.id) == 1
         numbered.set()
-        await until_it_waits(ledger, other, pid)
+        await ledger.until_it_waits(other, pid)
     with pytest.raises(asyncpg.PostgresError, match="a credit note gives no more credit than it has"):
         await other
     assert [one.credit_applied for one in (await ledger.again(september), await ledger.again(october))] == [
         Decimal("0.01"),
         Decimal("0.00"),
     ]
-
-
-async def until_it_waits(ledger: Ledger, task: asyncio.Task[None], pid: int) -> None:
-    """Until what the task does on this backend waits for somebody, or is done."""
-    while not task.done() and not await ledger.admin.fetchval("select pg_blocking_pids($1) <> '{}'", pid):
-        await asyncio.sleep(0.01)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
 
@@ -14,9 +15,10 @@ from db import invoices, rate_cards, tax_rates
 from db.connection import Role
 from db.enums import TaxStatus
 from db.errors import Invalid
+from db.invoices import InvoiceRow
 from db.session import Session
 from tests.landlord import Tenant
-from tests.ledger import NOW, Ledger
+from tests.ledger import NOW, OCTOBER, SEPTEMBER, Ledger
 from tests.prices.documents import MISTAKES, Mistake, a_day, replaced, starting
 
 ADD = """
@@ -82,6 +84,7 @@ async def test_a_tenant_adds_none(acme: Tenant, house: Tenant) -> None:
 # ---------------------------------------------------------------- days that lie behind what was billed
 
 JANUARY = Month(2300, 1)
+Act = Callable[[Session, InvoiceRow], Awaitable[None]]
 DE = '{"jurisdiction": "DE", "rate": "0.19", "effectiveFrom": "2025-01-01"}'
 
 
@@ -144,3 +147,33 @@ async def test_a_month_that_was_taxed_gets_no_other_tax(ledger: Ledger) -> None:
 async def test_whoever_pays_no_tax_keeps_no_tax_from_changing(ledger: Ledger) -> None:
     async with january_billed(ledger, TaxStatus.REVERSE_CHARGE) as session:
         await load(session, date(2301, 1, 1), taxed_from=JANUARY.first)
+
+
+@pytest.mark.off_script("it holds locks on two connections at once")
+async def test_no_price_list_is_added_while_an_invoice_is_issued_nor_the_other_way_round(ledger: Ledger) -> None:
+    """Or a list could begin in a month that somebody is just billing by the one before."""
+    customer = await ledger.customer(used=(SEPTEMBER, OCTOBER))
+    drafts = await ledger.draft(customer, SEPTEMBER), await ledger.draft(customer)
+
+    async def issue(session: Session, invoice: InvoiceRow) -> None:
+        await invoicing.issue(session, invoice.id, now=NOW)
+
+    async def add(session: Session, invoice: InvoiceRow) -> None:
+        await rate_cards.lock(session)
+
+    for (first, second), invoice in zip(((add, issue), (issue, add)), drafts, strict=True):
+        pids: asyncio.Queue[int] = asyncio.Queue()
+
+        async def other(act: Act = second, invoice: InvoiceRow = invoice, pids: asyncio.Queue[int] = pids) -> None:
+            async with ledger.house.session() as session:
+                pids.put_nowait(await session.value("select pg_backend_pid()"))
+                await act(session, invoice)
+
+        async with ledger.house.session() as session:
+            await first(session, invoice)
+            task = asyncio.create_task(other())
+            await ledger.until_it_waits(task, await pids.get())
+            waited = not task.done()
+        await task
+        assert waited
+    assert [(await ledger.again(invoice)).status for invoice in drafts] == ["issued", "issued"]
