@@ -263,6 +263,7 @@ LISTED_OF_CUSTOMER = Listing(
         "resourceType": as_json.text("e.resource_type", null=True),
         "resourceId": as_json.text("e.resource_id", null=True),
         "actor": as_json.text("e.actor"),
+        "actorKind": as_json.word("e.actor_kind"),
         "actorEmail": as_json.text(_of_whom("actor_email"), null=True),
         "actorIp": as_json.text(_of_whom("actor_ip"), null=True),
         "actorUserAgent": as_json.text(_of_whom("actor_user_agent"), null=True),

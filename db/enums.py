@@ -25,6 +25,13 @@ class Metric(StrEnum):
     DATA_TRANSFER_GB = "data_transfer_gb"
 
 
+class ActorKind(StrEnum):
+    TENANT = "tenant"
+    OPERATOR = "operator"
+    SYSTEM = "system"
+    ANONYMOUS = "anonymous"
+
+
 class LineKind(StrEnum):
     BASE = "base"
     USAGE = "usage"

@@ -339,6 +339,7 @@ LISTED_COMMENTS = Listing(
     fields={
         "id": as_json.id("tkc", "c.id"),
         "author": as_json.text("c.author"),
+        "authorKind": as_json.word("c.author_kind"),
         "body": as_json.text("c.body"),
         "internal": as_json.number("c.internal"),
         "createdAt": as_json.instant("c.created_at"),

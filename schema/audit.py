@@ -16,7 +16,7 @@ from db.audit import AuditAction, AuditStatus, EventRow, Wanted
 from db.errors import Invalid
 from db.page import Page
 from schema.context import Info
-from schema.enums import reader, shown
+from schema.enums import ActorKind, reader, shown
 from schema.ids import split, typeid, uuid_of
 from schema.node import Node
 from schema.pagination import FIRST_BY_DEFAULT, Connection, window
@@ -42,7 +42,7 @@ shown(
     DENIED="Refused for who asked: credentials that do not work, or a missing scope.",
 )
 
-_action, _status = reader(AuditAction), reader(AuditStatus)
+_action, _status, _kind = reader(AuditAction), reader(AuditStatus), reader(ActorKind)
 
 
 @strawberry.type(
@@ -60,6 +60,7 @@ class AuditEvent(Node):
     )
     resource_id: strawberry.ID | None = strawberry.field(description="The ID of what it was done to.")
     actor: str = strawberry.field(description="Who did it: the name of an API key, or of a part of the service.")
+    actor_kind: ActorKind = strawberry.field(description="Whose the actor is; its name is whatever its maker chose.")
     actor_email: str | None = strawberry.field(
         description="This and the next two are null for a tenant where the actor is one of the company's operators."
     )
@@ -83,6 +84,7 @@ class AuditEvent(Node):
             resource_type=row.resource_type,
             resource_id=None if row.resource_id is None else strawberry.ID(row.resource_id),
             actor=row.actor,
+            actor_kind=_kind(row.actor_kind),
             actor_email=None if hidden else row.actor_email,
             actor_ip=None if hidden else row.actor_ip,
             actor_user_agent=None if hidden else row.actor_user_agent,

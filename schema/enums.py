@@ -10,9 +10,9 @@ import strawberry
 from strawberry.types.enum import StrawberryEnumDefinition
 
 from db.billing_runs import RunStatus
-from db.enums import Metric, TaxStatus, Tier
+from db.enums import ActorKind, Metric, TaxStatus, Tier
 
-__all__ = ["Metric", "RunStatus", "TaxStatus", "Tier", "reader", "shown"]
+__all__ = ["ActorKind", "Metric", "RunStatus", "TaxStatus", "Tier", "reader", "shown"]
 
 Word = TypeVar("Word", bound=Enum)
 Words = TypeVar("Words", bound=type[Enum])
@@ -57,6 +57,14 @@ shown(
     TAXABLE="At the rate of the customer's jurisdiction.",
     EXEMPT="No tax is charged.",
     REVERSE_CHARGE="The customer accounts for the tax itself; the invoice says so.",
+)
+shown(
+    ActorKind,
+    "Whose a name is: whoever makes a key gives it any name.",
+    TENANT="The customer's own.",
+    OPERATOR="The company's staff or scripts.",
+    SYSTEM="A part of the service, such as a billing run.",
+    ANONYMOUS="Nobody who was known.",
 )
 shown(
     RunStatus,

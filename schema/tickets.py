@@ -14,7 +14,7 @@ from db.page import Page
 from db.tickets import CommentRow, TicketPriority, TicketRow, TicketStatus
 from schema.access import Reads
 from schema.context import Info
-from schema.enums import reader, shown
+from schema.enums import ActorKind, reader, shown
 from schema.errors import UserError
 from schema.ids import typeid, uuid_of
 from schema.node import Node
@@ -36,7 +36,7 @@ shown(
 )
 shown(TicketPriority, "How pressing a ticket is, as whoever opened or changed it says.")
 
-_status, _priority = reader(TicketStatus), reader(TicketPriority)
+_status, _priority, _kind = reader(TicketStatus), reader(TicketPriority), reader(ActorKind)
 
 
 @strawberry.type(description="One thing said on a ticket. It stays as it was written.")
@@ -44,6 +44,9 @@ class TicketComment(Node):
     id: strawberry.ID = strawberry.field(description="Begins with `tkc_`.")
     author: str = strawberry.field(
         description="The name of the API key, its own or a session's, that it was written with."
+    )
+    author_kind: ActorKind = strawberry.field(
+        description="Whether the customer wrote it, or the company: a key's name is whatever its maker chose."
     )
     body: str = strawberry.field(description="The text, as it was sent.")
     internal: bool = strawberry.field(description="Seen, and counted, by operators alone.")
@@ -54,6 +57,7 @@ class TicketComment(Node):
         return cls(
             id=typeid("tkc", row.id),
             author=row.author,
+            author_kind=_kind(row.author_kind),
             body=row.body,
             internal=row.internal,
             created_at=row.created_at,

@@ -112,7 +112,9 @@ async def _events_of_caller(
 
 
 _EVENT = Shape(
-    plain=names("event_type action resource_type resource_id actor status error_message request_id created_at hash"),
+    plain=names(
+        "event_type action resource_type resource_id actor actor_kind status error_message request_id created_at hash"
+    ),
     derived={
         "id": id_of("evt"),
         "customer_id": derived(

@@ -102,7 +102,7 @@ async def _tickets_of_caller(
     return [Part.of(found, here)]
 
 
-_COMMENT = Shape(plain=names("author body internal created_at"), derived={"id": id_of("tkc")})
+_COMMENT = Shape(plain=names("author author_kind body internal created_at"), derived={"id": id_of("tkc")})
 _TICKET = Shape(
     plain=names(
         "subject status priority created_by assigned_to first_response_due_at first_responded_at created_at updated_at"

@@ -69,7 +69,7 @@ async def test_an_event_is_read_as_it_was_written(admin: asyncpg.Connection, acm
         metadata={"fields": ["updateTicket"], "more": None},
     )
     query = """query($id: ID!) { node(id: $id) { ... on AuditEvent {
-      id customerId eventType action resourceType resourceId actor actorEmail actorIp actorUserAgent status errorMessage
+      id customerId eventType action resourceType resourceId actor actorKind actorEmail actorIp actorUserAgent status errorMessage
       requestId metadata createdAt hash } } }"""
     [row] = await admin.fetch("select created_at, leaf from audit_events where id = $1", id)
     assert (await acme.api(query, id=typeid("evt", id)))["node"] == {
@@ -80,6 +80,7 @@ async def test_an_event_is_read_as_it_was_written(admin: asyncpg.Connection, acm
         "resourceType": "Ticket",
         "resourceId": "tkt_1",
         "actor": "front end",
+        "actorKind": "TENANT",
         "actorEmail": "ada@example.com",
         "actorIp": "192.0.2.1",
         "actorUserAgent": "curl/8",

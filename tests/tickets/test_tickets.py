@@ -482,3 +482,18 @@ async def test_an_internal_comment_leaves_no_event_that_the_tenant_can_count(acm
         id=opened["openTicket"]["ticket"]["id"],
     )
     assert told["auditEvents"]["nodes"][0] == {"eventType": "ticket.commented", "customerId": None}
+
+
+async def test_who_names_a_key_as_the_company_does_is_told_apart(
+    landlord: Landlord, acme: Tenant, house: Tenant
+) -> None:
+    namesake = await landlord.key(acme.customer_id, ["write"], name=house.name)
+    ticket = await opened(namesake)
+    await commented(house, ticket, "We look into it.")
+    comments = "customer(id: $id) { tickets { nodes { comments { nodes { author authorKind } } } } }"
+    trail = 'auditEvents(filter: {customerId: $id, eventType: ["ticket.opened", "ticket.commented"]}) { nodes { actor actorKind } }'
+    answer = await house.api(f"query($id: ID!) {{ {comments} {trail} }}", id=acme.id)
+    (said,) = [node["comments"]["nodes"] for node in answer["customer"]["tickets"]["nodes"]]
+    assert [tuple(one.values()) for one in said] == [(house.name, "OPERATOR"), (house.name, "TENANT")]
+    done = answer["auditEvents"]["nodes"]
+    assert [tuple(one.values()) for one in done] == [(house.name, "OPERATOR"), (house.name, "TENANT")]
