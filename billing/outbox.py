@@ -139,7 +139,7 @@ async def _write(session: Session, message: MessageRow, *, now: datetime) -> tup
         payload = orjson.loads(message.payload)
         text = await mail.write(session, message.key, message.customer_id, payload, today=now.date())
     except Pointless as reason:
-        await _park(session, message, str(reason))
+        await _park(session, message, str(reason), outcome="pointless")
         return None
     if message.notification_id is None:
         shown = await notifications.add(
@@ -185,9 +185,12 @@ async def _put_off(connections: Connections, message: MessageRow, reason: str, n
         await _tell(session, message, NotificationStatus.PENDING, reason)
 
 
-async def _park(session: Session, message: MessageRow, reason: str) -> None:
+async def _park(session: Session, message: MessageRow, reason: str, *, outcome: str = "parked") -> None:
     await outbox.park(session, message, reason=reason)
-    _settled(message, "parked")
+    _settled(message, outcome)
+    if outcome == "parked":
+        # the reason stands in its notification: it may quote an address
+        _log.warning("message %s of customer %s is given up", message.key, message.customer_id)
     await _tell(session, message, NotificationStatus.FAILED, reason)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 import os
 import signal
 import subprocess
@@ -17,6 +19,8 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+import pytest
 
 from app import Settings
 from billing import invoicing, outbox, pdf
@@ -176,7 +180,15 @@ async def test_killed_before_sending_it_is_sent_once_the_lease_has_ended(
     assert len(await room.taken(customer_id)) == 1
 
 
-async def test_what_ses_refuses_is_parked_with_its_reason_and_the_others_leave(room: Room) -> None:
+def outcomes(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """As metrics count them, and an alarm hears one of them."""
+    return [json.loads(one.getMessage())["outcome"] for one in caplog.records if one.name == "landlord.deliveries"]
+
+
+async def test_what_ses_refuses_is_parked_with_its_reason_and_the_others_leave(
+    room: Room, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "landlord.deliveries")
     liked, disliked = (await room.announced())[0], (await room.announced())[0]
     address = await room.address(disliked)
     with room.post.sandboxed(await room.address(liked)):
@@ -190,6 +202,10 @@ async def test_what_ses_refuses_is_parked_with_its_reason_and_the_others_leave(r
     (shown,) = await room.shown(disliked)
     assert (shown["status"], shown["attempts"], shown["failed_reason"]) == ("failed", 1, reason)
     assert [row["status"] for row in await room.shown(liked)] == ["sent"]
+    assert sorted(outcomes(caplog)) == ["parked", "sent"]
+    (warned,) = [one.getMessage() for one in caplog.records if one.name == "landlord.outbox"]
+    assert warned.endswith(f" of customer {disliked} is given up")
+    assert address not in caplog.text
 
     room.clock.pass_by(days=30)
     await room.work()  # SES would take it by now, and is not asked
@@ -359,7 +375,10 @@ async def test_a_worker_whose_time_is_over_takes_nothing_up_and_leaves_the_rest_
     assert [len(await room.taken(one)) for one in customers] == [1] * 5
 
 
-async def test_an_invoice_that_was_cancelled_meanwhile_is_not_mailed(room: Room, house: Tenant) -> None:
+async def test_an_invoice_that_was_cancelled_meanwhile_is_not_mailed(
+    room: Room, house: Tenant, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "landlord.deliveries")
     customer_id, invoice = await room.announced()
     async with house.session() as session:
         await invoicing.cancel(session, invoice.id, reason="Wrong month.", now=room.clock())
@@ -368,6 +387,8 @@ async def test_an_invoice_that_was_cancelled_meanwhile_is_not_mailed(room: Room,
     assert await room.shown(customer_id) == []
     (queued,) = await room.queue(customer_id)
     assert queued["failed_reason"] == f"Invoice {invoice.number} was cancelled before this could be sent."
+    # which nobody has to see to
+    assert outcomes(caplog) == ["pointless"]
 
 
 async def test_a_message_that_a_tenant_plants_never_speaks_of_a_neighbours_invoice(room: Room, acme: Tenant) -> None:
