@@ -83,10 +83,17 @@ async def billed(session: Session, customer: CustomerRow, month: date, status: s
     )
     if status in ("issued", "paid"):
         await session.execute(
+            "insert into invoice_counters (customer_id) values ($1) on conflict do nothing", customer.id
+        )
+        await session.execute(
             """
+            with counted as (
+                update invoice_counters set last_invoice = last_invoice + 1 where customer_id = $1 returning last_invoice
+            )
             update invoices
-               set status = $3, number = $4 || '-0001', issued_at = now(), due_on = '2026-12-22',
-                   paid_at = case when $3 = 'paid' then now() end
+               set status = $3, number = $4 || '-' || lpad(counted.last_invoice::text, 4, '0'), issued_at = now(),
+                   due_on = '2026-12-22', paid_at = case when $3 = 'paid' then now() end
+              from counted
              where customer_id = $1 and id = $2
             """,
             customer.id,

@@ -254,6 +254,8 @@ FORGERIES: dict[str, tuple[State, list[str]]] = {
     "more credit than there is": (with_credit, [_USE.format(amount="0.02")]),
     "numbers are skipped": (issued, ["update invoice_counters set last_invoice = last_invoice + 2"
                                       " where customer_id = (select customer_id from invoices where id = $1)"]),
+    "numbers go on under another prefix": (issued, ["update customers set invoice_prefix = 'K7M2QX'"
+                                                    " where id = (select customer_id from invoices where id = $1)"]),
     "a number is counted and not given": (issued, ["update invoice_counters set last_invoice = last_invoice + 1"
                                                    " where customer_id = (select customer_id from invoices where id = $1)"]),
     "a credit note's number is counted and not given": (
