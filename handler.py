@@ -239,20 +239,22 @@ def scheduled(event: dict[str, Any], context: object) -> dict[str, str]:
 def migrate(event: dict[str, Any], context: object) -> dict[str, Any]:
     """Make the database ready for this release: before its code is deployed, and the first time after the database was made.
 
-    `{"restored": true}` also makes worthless in it whatever its original gave out: before a copy serves anyone.
+    `{"restored": true}` also makes worthless in it whatever its original gave out, which `renewed` in the answer says:
+    before a copy serves anyone.
     """
     import release
 
     environment: Environment = "test" if os.environ.get("LANDLORD_KEY_ENVIRONMENT") == "test" else "live"
     vault, prefix = _vault()
+    restored = event.get("restored") is True
 
     async def act(migrator: asyncpg.Connection) -> release.Done:
         done = await release.make_ready(migrator, vault, prefix=prefix, environment=environment)
-        if event.get("restored") is True:
+        if restored:
             await release.renew(migrator, vault, prefix=prefix)
         return done
 
-    return asdict(_as_migrator(act))
+    return asdict(_as_migrator(act)) | {"renewed": restored}
 
 
 def rotate(event: dict[str, str], context: object) -> None:

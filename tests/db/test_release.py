@@ -15,6 +15,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+import handler
 import release
 from app import utc_now
 from auth import contexts, keys
@@ -156,6 +157,23 @@ async def test_a_run_that_ended_between_vault_and_database_is_completed_by_the_n
     stored = await admin.fetchval("select key_hash from landlord.api_keys where prefix = $1", made.prefix)
     await admin.close()
     assert await keys.verify(made.secret, stored)
+
+
+async def test_the_function_renews_a_database_where_it_is_told_that_it_was_restored_and_says_so(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await deployed.ready()
+    before = deployed.context_key
+    monkeypatch.setenv("LANDLORD_MIGRATOR_URL", deployed.url)
+    monkeypatch.setenv("LANDLORD_SECRETS_PREFIX", deployed.prefix)
+    for event in ({}, {"restored": False}, {"restored": "true"}):
+        done = await asyncio.to_thread(handler.migrate, event, None)
+        assert done == {"ran": [], "filled": [], "renewed": False}
+        assert deployed.context_key == before
+        assert await deployed.accepts(before)
+    done = await asyncio.to_thread(handler.migrate, {"restored": True}, None)
+    assert done == {"ran": [], "filled": [], "renewed": True}
+    assert [await deployed.accepts(key) for key in (before, deployed.context_key)] == [False, True]
 
 
 async def test_a_database_that_lost_its_keys_learns_all_that_somebody_may_sign_with(deployed: Deployed) -> None:
