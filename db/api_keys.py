@@ -11,7 +11,7 @@ from db.ended import KeyEnded
 from db.session import Session, columns, signed_argument
 
 SHOWN_AFTER_ITS_END = timedelta(days=30)
-MOST_ENDED = 100  # of one holder, the newest: keys are made and revoked as fast as anybody likes
+MOST_ENDED = 1000  # of one holder, the newest: keys are made and revoked as fast as anybody likes
 
 # Any number: it only has to be the same wherever the house's own keys are made.
 _HOUSE_LOCK = 5_236_417_002

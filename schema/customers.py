@@ -138,7 +138,7 @@ class Customer(Node):
         return await notifications.of_customer(info, self.customer_id, first=first, after=after)
 
     @strawberry.field(
-        description="Newest first: those that work (at most 50), and of those that ended in the last 30 days the newest 100.",
+        description="Newest first: those that work (at most 50) and those that ended in the last 30 days, of these the newest 1000.",
         extensions=[Reads(Scope.KEYS_READ)],
     )
     async def api_keys(self, info: Info) -> list[Annotated[ApiKey, strawberry.lazy("schema.api_keys")]]:

@@ -402,22 +402,22 @@ async def test_a_key_is_shown_for_thirty_days_after_its_end(acme: Tenant) -> Non
             assert [row.id for row in rows] == shown
 
 
-async def test_of_those_that_ended_the_newest_hundred_are_shown_beside_all_that_work(
+async def test_of_those_that_ended_the_newest_thousand_are_shown_beside_all_that_work(
     landlord: Landlord, acme: Tenant, house: Tenant, admin: asyncpg.Connection
 ) -> None:
     ended = """
         insert into api_keys (customer_id, name, prefix, key_hash, scopes, revoked_at)
         select $1, 'ended', 'lz_test_' || left(translate(gen_random_uuid()::text, '-', ''), 12), '$2b$10$x', '{read}', now()
-          from generate_series(1, 130)
+          from generate_series(1, 1030)
         returning id
     """
     for holder in (acme, house):
         ids = sorted([row["id"] for row in await admin.fetch(ended, holder.customer_id)], reverse=True)
         newest = await landlord.key(holder.customer_id, ["read"])
         shown = [uuid_of("key", key["id"], ("id",)) for key in (await holder.api("{ apiKeys { id } }"))["apiKeys"]]
-        assert shown[:101] == [newest.key_id, *ids[:100]]
-        assert holder.key_id in shown[101:]
-        assert set(ids[100:]).isdisjoint(shown)
+        assert shown[:1001] == [newest.key_id, *ids[:1000]]
+        assert holder.key_id in shown[1001:]
+        assert set(ids[1000:]).isdisjoint(shown)
     await admin.execute("delete from api_keys where name = 'ended' and customer_id is null")
 
 
