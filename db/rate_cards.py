@@ -11,7 +11,7 @@ from uuid import UUID
 from db.session import Session, columns
 
 # Any number: it only has to be the same wherever a price list is added, or months are billed.
-LOCK = 5_236_417_002
+LOCK = 5_236_417_003
 
 
 @dataclass(frozen=True, slots=True)

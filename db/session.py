@@ -111,11 +111,8 @@ class Session:
         async with self._lock:
             self._ended = True
             if self.begun:
-                try:
+                with self._telling():
                     await self._connection.execute(how)
-                except Exception as error:
-                    self._tell(error)
-                    raise
 
     def open_late(self, opening: Opening) -> None:
         """Open it by the first statement, whatever that is: `opening` calls `open` with what it is called with."""
@@ -150,11 +147,8 @@ class Session:
     async def _go_on(self) -> None:
         """Into a transaction that is open: where the last one is over already, into another for the same caller."""
         if not self.begun:
-            try:
+            with self._telling():
                 await self._connection.execute(self._begin)
-            except Exception as error:
-                self._tell(error)
-                raise
             self.begun, self._open_with = True, _OPEN
             if self.opened is not None and self._again is not None:
                 self._count()
@@ -280,6 +274,15 @@ class Session:
             return await self._ask(sql, args)
         return records
 
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Around what the driver is asked: raises as `_tell` does, and otherwise what it raised."""
+        try:
+            yield
+        except Exception as error:
+            self._tell(error)
+            raise
+
     def _tell(self, error: Exception) -> None:
         """Raises TimedOut or Unavailable for what the driver raised, where it is one of them."""
         if isinstance(error, _LATE):
@@ -295,11 +298,8 @@ class Session:
         async with self._lock:
             await self._go_on()
             self._count()
-            try:
+            with self._telling():
                 yield
-            except Exception as error:
-                self._tell(error)
-                raise
 
     def _count(self) -> None:
         """One more. Raises InterfaceError where there can be none."""

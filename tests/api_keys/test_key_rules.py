@@ -15,7 +15,7 @@ from auth import api_keys as rules
 from auth import keys
 from auth.caller import Caller
 from auth.scopes import Scope
-from db import api_keys
+from db import api_keys, rate_cards
 from db.api_keys import ApiKeyRow
 from db.errors import Forbidden, IllegalState, LandlordError, NotFound, TierLimit
 from db.session import Session
@@ -384,6 +384,13 @@ async def test_each_sees_its_own_keys(landlord: Landlord, acme: Tenant, globex: 
     answer = (await house.api(edge, id=acme.id))["customer"]["apiKeys"]
     assert [key["id"] for key in answer] == [id_of(second), id_of(acme)]
     assert (await acme.api(edge, id=globex.id))["customer"] is None
+
+
+async def test_the_house_makes_a_key_while_months_are_billed(house: Tenant, admin: asyncpg.Connection) -> None:
+    """Each advisory lock has a number of its own."""
+    async with admin.transaction():
+        await admin.execute("select pg_advisory_xact_lock_shared($1)", rate_cards.LOCK)
+        await created(house)
 
 
 async def test_a_key_is_shown_for_thirty_days_after_its_end(acme: Tenant) -> None:
